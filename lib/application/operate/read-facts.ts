@@ -1,0 +1,64 @@
+/** Everything that the control table says of a migration, read once: `status` and `doctor` judge the same facts. */
+import type {
+  ControlDocument,
+  CycleDocument,
+  JournalDocument,
+  MachineDocument,
+  ProgressDocument,
+  TenantDocument,
+} from '../../contracts/documents.ts';
+import { MACHINES, type Machine } from '../../domain/phase.ts';
+import { type OperatingNumbers, readOperatingNumbers } from './deployed-plan.ts';
+import type { MachineDocuments } from './migration-progress.ts';
+import type { Operator } from './operator.ts';
+
+export interface MigrationFacts {
+  readonly control: ControlDocument;
+  readonly machines: MachineDocuments;
+  readonly tenants: readonly TenantDocument[];
+  /** Ids of the plan's tenants and of those found in the data, sorted. */
+  readonly tenantIds: readonly string[];
+  /** Last entry: who is authoritative. */
+  readonly journal: JournalDocument | undefined;
+  /** Newest first, as far back as the drift gate looks. */
+  readonly cycles: readonly CycleDocument[];
+  readonly progress: readonly ProgressDocument[];
+  readonly numbers: OperatingNumbers;
+}
+
+export async function readFacts(operator: Operator): Promise<MigrationFacts> {
+  const { documents } = operator;
+  const numbers = await readOperatingNumbers(documents);
+  const [control, machines, tenants, journal, cycles, progress] = await Promise.all([
+    documents.get('control', 'control'),
+    Promise.all(MACHINES.map(async (machine) => [machine, (await documents.get('machine', machine))?.value] as const)),
+    documents.list('tenant'),
+    documents.list('journal', { descending: true, limit: 1 }),
+    readCycles(operator, numbers),
+    documents.list('progress'),
+  ]);
+  const found = tenants.map(({ value }) => value);
+  return {
+    control: control?.value ?? {},
+    machines: onlyDefined(machines),
+    tenants: found,
+    tenantIds: [...new Set([...numbers.tenants.map(({ id }) => id), ...found.map(({ tenant }) => tenant)])].sort(),
+    journal: journal[0]?.value,
+    cycles,
+    progress: progress.map(({ value }) => value),
+    numbers,
+  };
+}
+
+/** Two cycles more than the gate looks back: the break before its window is seen too. */
+export async function readCycles(operator: Operator, numbers: OperatingNumbers): Promise<readonly CycleDocument[]> {
+  const from = new Date(operator.clock.now().getTime() - numbers.driftGate.forMs - 2 * numbers.cycleMs).toISOString();
+  const inWindow = await operator.documents.list('cycle', { from, descending: true });
+  // A migration whose cycles stopped long ago still has a last one to show.
+  const shown = inWindow.length > 0 ? inWindow : await operator.documents.list('cycle', { descending: true, limit: 1 });
+  return shown.map(({ value }) => value);
+}
+
+function onlyDefined(entries: readonly (readonly [Machine, MachineDocument | undefined])[]): MachineDocuments {
+  return Object.fromEntries(entries.filter(([, document]) => document !== undefined));
+}

@@ -1,0 +1,200 @@
+/** The relay of one direction: claims, delivers, marks, until its time is up. Several may run: leases keep them apart, versions keep them safe. */
+import type { Direction } from '../../domain/direction.ts';
+import { receiverOf, sourceOf } from '../../domain/direction.ts';
+import { SqlError } from '../../ports/sql.ts';
+import { type ClaimedRow, claimEvents } from '../../sql/relay/claim-events.ts';
+import { type EventMark, markEvents } from '../../sql/relay/mark-events.ts';
+import { redriveEvents } from '../../sql/relay/redrive-events.ts';
+import { releaseLease } from '../../sql/relay/release-lease.ts';
+import type { Deps } from '../deps.ts';
+import { loadMigration, type Migration } from '../migration.ts';
+import { deliver, toClaimed } from './deliver.ts';
+import { recordHealth } from './health.ts';
+import { workRepairQueue } from './work-repair-queue.ts';
+
+export interface RelayReport {
+  readonly delivered: number;
+  readonly batches: number;
+}
+
+/** Health is recorded, queued repairs are worked and lost retries are swept at these intervals, by the holder of shard 0. */
+const HEALTH_EVERY_MS = 2_000;
+const REPAIR_EVERY_MS = 1_000;
+const SWEEP_EVERY_MS = 30_000;
+/** An event that has been on the retry queue for this long was lost there: the longest backoff is minutes. */
+const SWEEP_AFTER_MS = 20 * 60_000;
+/** The control item is read before a batch, but not more often than this. */
+const CONTROL_EVERY_MS = 1_000;
+
+/** Runs every shard of a direction until `until`. Returns at once when authority lies with the other direction. */
+export async function runRelay(deps: Deps, direction: Direction, until: Date): Promise<RelayReport> {
+  const migration = await loadMigration(deps);
+  const holder = deps.newId();
+  const isHeld = deliveryHold(deps);
+  const shards = Array.from({ length: deps.plan.relay.shards }, (_, shard) =>
+    runShard(migration, direction, shard, holder, until, isHeld),
+  );
+  const reports = await Promise.all(shards);
+  return {
+    delivered: reports.reduce((sum, report) => sum + report.delivered, 0),
+    batches: reports.reduce((sum, report) => sum + report.batches, 0),
+  };
+}
+
+async function runShard(
+  migration: Migration,
+  direction: Direction,
+  shard: number,
+  holder: string,
+  until: Date,
+  isHeld: () => Promise<boolean>,
+): Promise<RelayReport> {
+  const { deps } = migration;
+  const { plan, clock, log } = deps;
+  const chores = shard === 0 ? choresOf(migration, direction) : [];
+  let delivered = 0;
+  let batches = 0;
+  let idle = 0;
+  while (clock.now() < until) {
+    try {
+      for (const chore of chores) await chore();
+      if (await isHeld()) {
+        await clock.sleep(plan.relay.poll);
+        continue;
+      }
+      const step = await deliverNext(migration, direction, shard, holder, `${holder.slice(0, 8)}-${shard}-${batches}`);
+      if (step === 'not-in-force') break;
+      if (step === 0) {
+        // Backs off to the longest poll while there is nothing to do: 25, 50, 100 … ms.
+        idle = Math.min(idle + 1, 8);
+        await clock.sleep(Math.min(plan.relay.poll, 25 * 2 ** (idle - 1)));
+        continue;
+      }
+      idle = 0;
+      delivered += step;
+      batches += 1;
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      // A store that is down or resuming suspends claiming; no event is burnt (design §3.4).
+      log.warn('delivery is suspended', {
+        direction,
+        shard,
+        kind: error.kind,
+        reason: error.message,
+        againInMs: plan.relay.suspend,
+      });
+      deps.metrics.record('errorRate', 100, { store: receiverOf(direction) });
+      await clock.sleep(plan.relay.suspend);
+    }
+  }
+  await release(migration, direction, shard, holder);
+  return { delivered, batches };
+}
+
+/** @returns how many events ended; `not-in-force` when this direction has no authority. */
+async function deliverNext(
+  migration: Migration,
+  direction: Direction,
+  shard: number,
+  holder: string,
+  batchId: string,
+): Promise<number | 'not-in-force'> {
+  const { deps } = migration;
+  const { plan, clock, metrics } = deps;
+  const source = deps.databases.open(sourceOf(direction), 'relay');
+  const rows = await source.query<ClaimedRow>(
+    claimEvents({
+      direction,
+      shard,
+      shards: plan.relay.shards,
+      holder,
+      leaseMs: plan.relay.lease,
+      limit: plan.relay.batchRows,
+    }),
+  );
+  const [first] = rows;
+  if (first === undefined || !first.in_force) return 'not-in-force';
+  const suppressed = Number(first.suppressed);
+  const claimed = toClaimed(rows);
+  if (claimed.events.length === 0) return suppressed;
+
+  const began = clock.now().getTime();
+  const marks = await deliver(migration, direction, claimed, batchId);
+  metrics.record('writeLatency', clock.now().getTime() - began, { store: receiverOf(direction) });
+  await recordMarks(deps, direction, marks);
+  const failed = marks.filter((mark) => mark.state === 'retry' || mark.state === 'parked').length;
+  metrics.record('errorRate', marks.length === 0 ? 0 : (100 * failed) / marks.length, { store: receiverOf(direction) });
+  metrics.record('delivered', marks.length - failed, { direction });
+  // Events that wait for a parent are no progress: counting them would make the relay spin.
+  return suppressed + marks.filter((mark) => mark.state !== 'pending').length;
+}
+
+/** Marks first, then queues: a message that is lost in between is found by the sweep. */
+export async function recordMarks(deps: Deps, direction: Direction, marks: readonly EventMark[]): Promise<void> {
+  if (marks.length === 0) return;
+  await deps.databases.open(sourceOf(direction), 'relay').query(markEvents(marks));
+  const retries = marks.filter((mark) => mark.state === 'retry');
+  if (retries.length > 0) {
+    const messages = retries.map((mark) => ({
+      direction,
+      seq: mark.seq,
+      correlationId: null,
+      reason: mark.reason ?? '',
+    }));
+    await deps.queues.send(direction, messages, Math.ceil(deps.plan.relay.backoff.first / 1000));
+  }
+  for (const mark of marks.filter(({ state }) => state === 'parked'))
+    deps.log.warn('event parked', { direction, seq: mark.seq, reason: mark.reason });
+}
+
+function choresOf(migration: Migration, direction: Direction): readonly (() => Promise<void>)[] {
+  const { deps } = migration;
+  return [
+    every(deps, HEALTH_EVERY_MS, () => recordHealth(deps, direction)),
+    every(deps, REPAIR_EVERY_MS, () => workRepairQueue(migration, direction)),
+    every(deps, SWEEP_EVERY_MS, async () => {
+      await deps.databases.open(sourceOf(direction), 'relay').query(redriveEvents(['retry'], SWEEP_AFTER_MS));
+    }),
+  ];
+}
+
+function every(deps: Deps, intervalMs: number, work: () => Promise<void>): () => Promise<void> {
+  let next = 0;
+  return async () => {
+    if (deps.clock.now().getTime() < next) return;
+    next = deps.clock.now().getTime() + intervalMs;
+    await work();
+  };
+}
+
+/** The emergency stop (design §3.6). When the control table cannot be read the last answer holds: unknown is not "go on", nor "stop". */
+function deliveryHold(deps: Deps): () => Promise<boolean> {
+  let held = false;
+  let readAt = Number.NEGATIVE_INFINITY;
+  return async () => {
+    const now = deps.clock.now().getTime();
+    if (now - readAt < CONTROL_EVERY_MS) return held;
+    readAt = now;
+    try {
+      const control = await deps.documents.get('control', 'control');
+      held = control?.value.deliveryHeld !== undefined;
+    } catch (error) {
+      deps.log.warn('the control document cannot be read; delivery goes on as before', { held, reason: String(error) });
+    }
+    return held;
+  };
+}
+
+async function release(migration: Migration, direction: Direction, shard: number, holder: string): Promise<void> {
+  try {
+    await migration.deps.databases
+      .open(sourceOf(direction), 'relay')
+      .query(releaseLease(`relay/${direction}/${shard}`, holder));
+  } catch (error) {
+    migration.deps.log.warn('the lease was not released; it lapses by itself', {
+      direction,
+      shard,
+      reason: String(error),
+    });
+  }
+}

@@ -1,0 +1,171 @@
+/** Writes rows that were read from the source under a snapshot: what backfill, repair and the way back all end in (protocol §4, §5). */
+import type { Direction } from '../../domain/direction.ts';
+import { receiverOf, sourceOf } from '../../domain/direction.ts';
+import type { MigratedTable } from '../../domain/table.ts';
+import { SqlError } from '../../ports/sql.ts';
+import { applySnapshot, type ReadVerdictRow, type RowRead } from '../../sql/apply/apply-snapshot.ts';
+import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
+import type { Migration } from '../migration.ts';
+import { bisect } from './bisect.ts';
+import { resolveCollision } from './resolve-collision.ts';
+
+export interface SnapshotRead {
+  readonly snapshot: string;
+  readonly epoch: number;
+  /** Authority number under which the rows were read: an apply that outlives a switchover is refused (protocol §9.3). */
+  readonly authority: string;
+  readonly rows: readonly RowRead[];
+}
+
+export interface AppliedReads {
+  readonly applied: readonly string[];
+  /** The receiver already held something at least as new. */
+  readonly newer: readonly string[];
+  readonly absent: readonly string[];
+  /** To be read again: the door was opened after the snapshot, or authority has moved. */
+  readonly refused: readonly string[];
+  readonly failed: readonly { readonly rowKey: string; readonly reason: string }[];
+}
+
+export const NOTHING_APPLIED: AppliedReads = { applied: [], newer: [], absent: [], refused: [], failed: [] };
+
+interface Settled {
+  readonly rowKey: string;
+  readonly verdict: ReadVerdictRow['verdict'] | 'failed';
+  readonly reason: string;
+}
+
+/** A unique value may pass through several constraints and holders; more rounds than this mean that it goes in circles. */
+const COLLISION_ROUNDS = 8;
+
+/** @throws {SqlError} of kind `unavailable` or `configuration`: nobody's row is to blame. */
+export async function applyReads(
+  migration: Migration,
+  table: MigratedTable,
+  direction: Direction,
+  read: SnapshotRead,
+  batchId: string,
+): Promise<AppliedReads> {
+  const store = migration.deps.databases.open(receiverOf(direction), 'backfill');
+  const write = async (rows: readonly RowRead[]): Promise<readonly Settled[]> => {
+    const verdicts = await store.query<ReadVerdictRow>(applySnapshot(table, direction, { id: batchId, ...read, rows }));
+    return verdicts.map(({ row_key, verdict }) => ({ rowKey: row_key, verdict, reason: verdict }));
+  };
+  const settled = await bisect(
+    read.rows,
+    write,
+    (row, error) => settleAlone(migration, table, direction, read, row, error, write),
+    isEverybodys,
+  );
+  const withVerdict = (...verdicts: readonly Settled['verdict'][]) =>
+    settled.filter((item) => verdicts.includes(item.verdict)).map((item) => item.rowKey);
+  return {
+    applied: withVerdict('applied'),
+    newer: withVerdict('newer'),
+    absent: withVerdict('absent'),
+    refused: withVerdict('refused', 'authority'),
+    failed: settled.filter((item) => item.verdict === 'failed').map(({ rowKey, reason }) => ({ rowKey, reason })),
+  };
+}
+
+/** Reads rows by key, absent ones included, and writes what they are now (protocol §4, §5.5). */
+export async function repairKeys(
+  migration: Migration,
+  table: MigratedTable,
+  direction: Direction,
+  rowKeys: readonly string[],
+  batchId: string,
+): Promise<AppliedReads> {
+  if (rowKeys.length === 0) return NOTHING_APPLIED;
+  const source = migration.deps.databases.open(sourceOf(direction), 'compare');
+  const rows = await readInHalves(rowKeys, (keys) =>
+    source.query<SourceRow>(readKeys(table, migration.byName, direction, keys)),
+  );
+  let total = NOTHING_APPLIED;
+  // A page that was too large came back in parts, each with a snapshot of its own.
+  for (const part of Map.groupBy(rows, (row) => row.snapshot).values()) {
+    total = addApplied(total, await applyReads(migration, table, direction, toSnapshotRead(part), batchId));
+  }
+  return total;
+}
+
+/** @throws {RangeError} when the read came from a standby, whose snapshots cannot order anything (protocol §4.3). */
+export function toSnapshotRead(rows: readonly SourceRow[]): SnapshotRead {
+  const [first] = rows;
+  if (first === undefined) throw new RangeError('a read of the source always answers with its snapshot');
+  if (first.standby)
+    throw new RangeError(
+      'the source is a standby: its snapshots show open transactions as ended; use the writer endpoint',
+    );
+  return {
+    snapshot: first.snapshot,
+    epoch: first.epoch,
+    authority: first.authority,
+    rows: rows.flatMap(({ row_key, tenant, row }) => (row_key === null ? [] : [{ rowKey: row_key, tenant, row }])),
+  };
+}
+
+export function addApplied(one: AppliedReads, other: AppliedReads): AppliedReads {
+  return {
+    applied: [...one.applied, ...other.applied],
+    newer: [...one.newer, ...other.newer],
+    absent: [...one.absent, ...other.absent],
+    refused: [...one.refused, ...other.refused],
+    failed: [...one.failed, ...other.failed],
+  };
+}
+
+async function settleAlone(
+  migration: Migration,
+  table: MigratedTable,
+  direction: Direction,
+  read: SnapshotRead,
+  row: RowRead,
+  error: unknown,
+  write: (rows: readonly RowRead[]) => Promise<readonly Settled[]>,
+): Promise<readonly Settled[]> {
+  let failure = error;
+  for (
+    let round = 0;
+    round < COLLISION_ROUNDS && failure instanceof SqlError && failure.kind === 'unique' && row.row !== null;
+    round++
+  ) {
+    const version = { kind: 'S', epoch: read.epoch, snapshot: read.snapshot } as const;
+    const resolution = await resolveCollision(
+      migration,
+      direction,
+      'backfill',
+      table,
+      { rowKey: row.rowKey, row: row.row, version },
+      failure,
+    );
+    if (resolution.kind === 'older')
+      return [{ rowKey: row.rowKey, verdict: 'newer', reason: 'the value is held by a newer row' }];
+    if (resolution.kind === 'stuck') return [{ rowKey: row.rowKey, verdict: 'failed', reason: resolution.reason }];
+    try {
+      return await write([row]);
+    } catch (again) {
+      if (isEverybodys(again)) throw again;
+      failure = again;
+    }
+  }
+  if (!(failure instanceof SqlError)) throw failure;
+  return [{ rowKey: row.rowKey, verdict: 'failed', reason: failure.message }];
+}
+
+async function readInHalves(
+  keys: readonly string[],
+  read: (keys: readonly string[]) => Promise<readonly SourceRow[]>,
+): Promise<readonly SourceRow[]> {
+  try {
+    return await read(keys);
+  } catch (error) {
+    if (!(error instanceof SqlError) || error.kind !== 'limit' || keys.length === 1) throw error;
+    const middle = keys.length >> 1;
+    return [...(await readInHalves(keys.slice(0, middle), read)), ...(await readInHalves(keys.slice(middle), read))];
+  }
+}
+
+function isEverybodys(error: unknown): boolean {
+  return !(error instanceof SqlError) || error.kind === 'unavailable' || error.kind === 'configuration';
+}

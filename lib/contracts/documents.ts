@@ -1,0 +1,220 @@
+/** Everything that the control table remembers, by kind. Kinds are the partition keys of the DynamoDB table. */
+import type { Direction, StoreName } from '../domain/direction.ts';
+import type { GateDecision } from '../domain/gate.ts';
+import type { ForwardMachine, Machine } from '../domain/phase.ts';
+import type { Stage } from '../domain/stage.ts';
+import type { Outcome } from './machine-io.ts';
+
+/** Who did something, when and why. */
+export interface Mark {
+  readonly by: string;
+  readonly at: string;
+  readonly why: string;
+}
+
+/** id `control`. */
+export interface ControlDocument {
+  /** Machines wait before their next step. */
+  readonly paused?: Mark | undefined;
+  /** Machines end at their next step. */
+  readonly halted?: Mark | undefined;
+  /** The emergency stop: relays hold delivery; events wait, nothing is lost (design §3.6). */
+  readonly deliveryHeld?: Mark | undefined;
+}
+
+/** id: the machine's name. Which execution holds it, and how it last ended. */
+export interface MachineDocument {
+  readonly current?:
+    | {
+        readonly execution: string;
+        readonly startedAt: string;
+        readonly scope: readonly string[];
+        readonly dryRun: boolean;
+      }
+    | undefined;
+  /** Last real (not dry) run that ended. */
+  readonly last?:
+    | {
+        readonly execution: string;
+        readonly outcome: Outcome | 'failed';
+        readonly endedAt: string;
+        readonly scope: readonly string[];
+        readonly reasons: readonly string[];
+      }
+    | undefined;
+  /** Per tenant: when it last passed this machine. Cleared by a rollback. */
+  readonly passed: Readonly<Record<string, string>>;
+  /** First time that the machine was begun for real: the compatibility window runs from here. */
+  readonly openedAt?: string | undefined;
+}
+
+/** id `<machine>#<execution name>`. */
+export interface RunDocument {
+  readonly execution: string;
+  readonly machine: Machine;
+  readonly scope: readonly string[];
+  readonly dryRun: boolean;
+  readonly from: ForwardMachine | null;
+  readonly requestedBy: string;
+  readonly startedAt: string;
+  readonly step: string;
+  readonly steps: readonly { readonly step: string; readonly at: string; readonly notes: readonly string[] }[];
+  readonly gates: readonly GateDecision[];
+  readonly reasons: readonly string[];
+  readonly endedAt?: string | undefined;
+  readonly outcome?: Outcome | 'failed' | undefined;
+  readonly error?: string | undefined;
+}
+
+/** id: the tenant. Mirror of `crossfade.tenant_state` of the source, for readers and `status`. */
+export interface TenantDocument {
+  readonly tenant: string;
+  readonly stage: Stage;
+  readonly generation: number;
+  readonly on: boolean;
+  /** True once the first copy under G has ended (protocol §5, step v). */
+  readonly copied: boolean;
+  /** Canary share of reads in percent, in effect for stage `live`. */
+  readonly readPercent: number;
+  readonly since: string;
+  readonly why: string;
+  readonly flagsVersion: number | null;
+}
+
+/** id: the authority number, zero-padded to 12. Append-only: the durable word on who is authoritative. */
+export interface JournalDocument {
+  readonly n: number;
+  readonly authoritative: StoreName;
+  readonly direction: Direction;
+  readonly at: string;
+  readonly by: string;
+  readonly why: string;
+  readonly execution: string | null;
+}
+
+/** id `<ISO time>#<gate>#<random>`. */
+export interface EvidenceDocument {
+  readonly kind: 'gate' | 'approval' | 'decision';
+  readonly at: string;
+  readonly machine: Machine | null;
+  readonly execution: string | null;
+  readonly dryRun: boolean;
+  readonly planHash: string;
+  readonly gate?: GateDecision | undefined;
+  readonly note?: string | undefined;
+  readonly by?: string | undefined;
+}
+
+export interface TableCycle {
+  readonly table: string;
+  readonly rows: number;
+  readonly chunks: number;
+  readonly differingChunks: number;
+  /** Rows proved different before any repair. */
+  readonly drift: { readonly missing: number; readonly extra: number; readonly different: number };
+  readonly inFlight: number;
+  /** Rows that would not stand still: neither clean nor drift. */
+  readonly unsettled: number;
+  readonly repaired: number;
+  /** Rows left out because their tenant is off or still being copied. */
+  readonly leftOut: number;
+}
+
+/** id: ISO start time. */
+export interface CycleDocument {
+  readonly execution: string;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly mode: string;
+  readonly scopeKind: 'full' | 'window' | 'sample' | 'keys';
+  readonly tenants: readonly string[];
+  readonly tables: readonly TableCycle[];
+  readonly rows: number;
+  readonly drift: number;
+  readonly driftPercent: number;
+  /** 95 % upper bound on the drift rate in percent: 3/n when none of n rows differs. */
+  readonly upperBoundPercent: number;
+  /** Whether every planned chunk was read. */
+  readonly complete: boolean;
+  readonly failed: boolean;
+}
+
+/** id `<table>#<row key>`. An open difference; removed when it converges or is repaired. */
+export interface DriftDocument {
+  readonly table: string;
+  readonly rowKey: string;
+  readonly tenant: string | null;
+  readonly kind: 'missing' | 'extra' | 'different';
+  readonly columns: readonly string[];
+  readonly foundAt: string;
+  readonly cycle: string;
+  readonly repairedAt?: string | undefined;
+}
+
+/** id: the approval's id, which may be shown; the token may not. */
+export interface ApprovalDocument {
+  readonly id: string;
+  readonly machine: Machine;
+  readonly execution: string;
+  readonly requestedBy: string;
+  readonly requestedAt: string;
+  readonly expiresAt: string;
+  readonly question: string;
+  readonly evidenceHash: string;
+  readonly taskToken: string;
+  readonly decision?:
+    | { readonly approved: boolean; readonly by: string; readonly at: string; readonly comment: string }
+    | undefined;
+}
+
+/** Resumable work of a machine; id names the work, e.g. `backfill/orders`. */
+export interface ProgressDocument {
+  readonly work: string;
+  readonly state: Readonly<Record<string, unknown>>;
+  readonly at: string;
+}
+
+/** id: minute as ISO `2026-01-01T00:00`. Flat record of numbers only (see `DocumentStore.add`). */
+export type CounterDocument = Readonly<Record<string, number>>;
+
+/** id `target-read`. Shared state of the read breaker, written on transitions only (design §6). */
+export interface BreakerDocument {
+  readonly state: 'closed' | 'open' | 'half-open';
+  readonly openedAt: string | null;
+  readonly reason: string;
+  readonly probeOwner: string | null;
+  readonly probeUntil: string | null;
+  /** How often it opened since the weight was last set. */
+  readonly openings: number;
+}
+
+export interface Documents {
+  readonly control: ControlDocument;
+  readonly machine: MachineDocument;
+  readonly run: RunDocument;
+  readonly tenant: TenantDocument;
+  readonly journal: JournalDocument;
+  readonly evidence: EvidenceDocument;
+  readonly cycle: CycleDocument;
+  readonly drift: DriftDocument;
+  readonly approval: ApprovalDocument;
+  readonly progress: ProgressDocument;
+  readonly reads: CounterDocument;
+  readonly breaker: BreakerDocument;
+}
+
+export const DOCUMENT_KINDS = [
+  'control',
+  'machine',
+  'run',
+  'tenant',
+  'journal',
+  'evidence',
+  'cycle',
+  'drift',
+  'approval',
+  'progress',
+  'reads',
+  'breaker',
+] as const satisfies readonly (keyof Documents)[];
+export type DocumentKind = (typeof DOCUMENT_KINDS)[number];

@@ -1,0 +1,86 @@
+/** What goes into and comes out of an execution, and between its steps (design §12). The same by CLI and by the AWS console. */
+import type { GateDecision } from '../domain/gate.ts';
+import type { ForwardMachine, Machine } from '../domain/phase.ts';
+
+export interface MachineInput {
+  /** The plan's name; refused when it is not the deployed one. */
+  readonly plan: string;
+  /** Tenants that the execution is about; absent or empty: all. */
+  readonly scope?: readonly string[] | undefined;
+  /** Runs the same code and changes nothing but logs and an evidence record marked dryRun. */
+  readonly dryRun?: boolean | undefined;
+  /** `rollback` only: the machine whose work is undone. */
+  readonly from?: ForwardMachine | undefined;
+  /** `reconcile` only. */
+  readonly repair?: boolean | undefined;
+  readonly mode?: string | undefined;
+  readonly tables?: readonly string[] | undefined;
+  readonly requestedBy?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+export const OUTCOMES = ['passed', 'refused', 'halted', 'differences', 'rolled-back'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+export interface MachineOutput {
+  readonly machine: Machine;
+  readonly outcome: Outcome;
+  readonly dryRun: boolean;
+  readonly gates: readonly GateDecision[];
+  /** What was done or found, one readable line each. */
+  readonly notes: readonly string[];
+  /** Why it was refused; empty otherwise. */
+  readonly reasons: readonly string[];
+  /** The command to run next. */
+  readonly next: string;
+}
+
+/** Handed from step to step by the machine (ASL variable `run`). */
+export interface Run {
+  /** Execution ARN: names the run in every record. */
+  readonly execution: string;
+  readonly machine: Machine;
+  readonly plan: string;
+  /** Resolved: never empty. */
+  readonly scope: readonly string[];
+  readonly dryRun: boolean;
+  readonly from: ForwardMachine | null;
+  readonly repair: boolean;
+  readonly mode: string | null;
+  readonly tables: readonly string[];
+  readonly requestedBy: string;
+  readonly startedAt: string;
+}
+
+/** The event of a machine's function. `begin` gets the raw input and the execution's ARN instead of `run`. */
+export interface StepEvent {
+  readonly step: string;
+  readonly run?: Run;
+  readonly begin?: { readonly input: MachineInput; readonly execution: string; readonly startedAt: string };
+  /** Result of the step before, when the machine hands it on. */
+  readonly data?: unknown;
+  /** Distributed Map batches. */
+  readonly Items?: readonly unknown[];
+  /** `request-approval` only. A credential: stored, never logged, never returned. */
+  readonly taskToken?: string;
+  /** `fail` only: what Step Functions caught. */
+  readonly error?: { readonly Error?: string; readonly Cause?: string };
+  /** `finish` only. */
+  readonly outcome?: Outcome;
+}
+
+/** What every step answers; the machine's Choice states read `proceed` and `again` only. */
+export interface StepResult {
+  /** False: a gate refused; the machine goes to its refusal path. */
+  readonly proceed: boolean;
+  /** True: run this step again after `waitSeconds`. */
+  readonly again: boolean;
+  readonly waitSeconds: number;
+  readonly gates: readonly GateDecision[];
+  readonly notes: readonly string[];
+  readonly reasons: readonly string[];
+  /** Handed to the next step; under 200 KB. */
+  readonly data: unknown;
+  /** Only from `begin`. */
+  readonly run?: Run;
+}

@@ -1,0 +1,30 @@
+/** CloudWatch metrics of one migration. Dimensions: `plan`, and `store` or `direction` where a metric is kept for each. */
+export const METRIC_NAMESPACE = 'Crossfade';
+
+export const METRICS = {
+  /** Milliseconds from statement to answer of writes that Crossfade makes, by store. */
+  writeLatency: { name: 'WriteLatency', unit: 'Milliseconds', by: 'store' },
+  /** Percent of Crossfade's write statements that failed, by store. */
+  errorRate: { name: 'ErrorRate', unit: 'Percent', by: 'store' },
+  /** Age of the oldest undelivered event, by direction. */
+  replicationLag: { name: 'ReplicationLag', unit: 'Milliseconds', by: 'store' },
+  delivered: { name: 'EventsDelivered', unit: 'Count', by: 'direction' },
+  captured: { name: 'EventsCaptured', unit: 'Count', by: 'direction' },
+  undelivered: { name: 'EventsUndelivered', unit: 'Count', by: 'direction' },
+  parked: { name: 'EventsParked', unit: 'Count', by: 'direction' },
+  dead: { name: 'EventsDead', unit: 'Count', by: 'direction' },
+  driftPercent: { name: 'DriftRatioPercent', unit: 'Percent', by: 'none' },
+  rowsCompared: { name: 'RowsCompared', unit: 'Count', by: 'none' },
+  rowsDrifted: { name: 'RowsDrifted', unit: 'Count', by: 'none' },
+  cycleCompleted: { name: 'CycleCompleted', unit: 'Count', by: 'none' },
+  flagFallback: { name: 'FlagFallback', unit: 'Count', by: 'none' },
+  reads: { name: 'Reads', unit: 'Count', by: 'store' },
+  readLatency: { name: 'ReadLatency', unit: 'Milliseconds', by: 'store' },
+  readFallbacks: { name: 'ReadFallbacks', unit: 'Count', by: 'none' },
+  breakerOpened: { name: 'BreakerOpened', unit: 'Count', by: 'none' },
+  foreignWrites: { name: 'ForeignWrites', unit: 'Count', by: 'store' },
+  stepFailed: { name: 'StepFailed', unit: 'Count', by: 'none' },
+  windowExceeded: { name: 'WindowExceeded', unit: 'Count', by: 'none' },
+} as const;
+
+export type MetricName = keyof typeof METRICS;

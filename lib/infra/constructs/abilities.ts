@@ -1,0 +1,122 @@
+/** The permissions behind each ability of function-table.ts, on exactly the resources of this deployment. */
+import { ArnFormat, Stack, Validations } from 'aws-cdk-lib';
+import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { type FunctionName, resourceName } from '../../contracts/functions.ts';
+import { stackNames } from '../../contracts/outputs.ts';
+import type { Plan } from '../../plan/plan.ts';
+import { type Ability, FUNCTION_TABLE } from '../function-table.ts';
+import type { StateStack } from '../stacks/state-stack.ts';
+
+interface Scope {
+  readonly role: Role;
+  readonly plan: Plan;
+  readonly state: StateStack;
+}
+
+const CONTROL_TABLE_ACTIONS = [
+  'dynamodb:GetItem',
+  'dynamodb:BatchGetItem',
+  'dynamodb:Query',
+  'dynamodb:PutItem',
+  'dynamodb:UpdateItem',
+  'dynamodb:DeleteItem',
+  'dynamodb:ConditionCheckItem',
+];
+
+/** Every function remembers in the control table; the rest by its row. */
+export function grantAbilities(name: FunctionName, scope: Scope): void {
+  const { role, state } = scope;
+  role.addToPolicy(new PolicyStatement({ sid: 'ControlTable', actions: CONTROL_TABLE_ACTIONS, resources: [state.table.tableArn] }));
+  state.key?.grantEncryptDecrypt(role);
+  for (const ability of FUNCTION_TABLE[name].abilities) GRANTS[ability](scope);
+}
+
+const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
+  'read-flags': ({ role, state }) => allow(role, 'ReadFlags', ['appconfig:StartConfigurationSession', 'appconfig:GetLatestConfiguration'], [state.flagsArn]),
+  'publish-flags': ({ role, state }) => {
+    const { application, environment, profile, strategy } = state.flagsArns;
+    allow(
+      role,
+      'PublishFlags',
+      [
+        'appconfig:GetConfigurationProfile',
+        'appconfig:CreateHostedConfigurationVersion',
+        'appconfig:GetHostedConfigurationVersion',
+        'appconfig:ListHostedConfigurationVersions',
+        'appconfig:StartDeployment',
+        'appconfig:GetDeployment',
+        'appconfig:ListDeployments',
+        'appconfig:StopDeployment',
+      ],
+      [application, environment, profile, `${profile}/hostedconfigurationversion/*`, `${environment}/deployment/*`, strategy],
+    );
+    acknowledgeWildcards(role, 'PublishFlags', [`${profile}/hostedconfigurationversion/*`, `${environment}/deployment/*`], 'versions and deployments have the numbers that AppConfig gives them.');
+  },
+  objects: ({ role, state }) => {
+    const objects = state.bucket.arnForObjects('*');
+    allow(role, 'Objects', ['s3:GetObject', 's3:PutObject'], [objects]);
+    allow(role, 'ObjectList', ['s3:ListBucket'], [state.bucket.bucketArn]);
+    acknowledgeWildcards(role, 'Objects', [objects], 'all objects of the bucket are Crossfade’s own.');
+  },
+  'send-retries': ({ role, state }) => allow(role, 'SendRetries', ['sqs:SendMessage', 'sqs:GetQueueUrl'], arnsOf(retryQueues(state))),
+  'take-retries': ({ role, state }) =>
+    allow(
+      role,
+      'TakeRetries',
+      ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'],
+      arnsOf(retryQueues(state)),
+    ),
+  'queue-depths': ({ role, state }) =>
+    allow(role, 'QueueDepths', ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], arnsOf([...retryQueues(state), ...deadQueues(state)])),
+  'wake-relay': ({ role, plan }) =>
+    allow(role, 'WakeRelay', ['lambda:InvokeFunction'], [
+      Stack.of(role).formatArn({ service: 'lambda', resource: 'function', resourceName: resourceName(plan.name, 'relay'), arnFormat: ArnFormat.COLON_RESOURCE_NAME }),
+    ]),
+  'describe-executions': ({ role, plan }) => allowOnMachines(role, plan, 'DescribeExecutions', ['states:DescribeExecution', 'states:ListExecutions']),
+  'stop-executions': ({ role, plan }) => allowOnMachines(role, plan, 'StopExecutions', ['states:StopExecution']),
+  'protect-stacks': ({ role, plan }) => {
+    const names = stackNames(plan.name);
+    const arns = [names.state, names.control].map((name) =>
+      Stack.of(role).formatArn({ service: 'cloudformation', resource: 'stack', resourceName: `${name}/*` }),
+    );
+    allow(role, 'ProtectStacks', ['cloudformation:UpdateTerminationProtection', 'cloudformation:DescribeStacks'], arns);
+    acknowledgeWildcards(role, 'ProtectStacks', arns, 'the id that CloudFormation appends to the name of a stack is not known before it exists.');
+  },
+};
+
+function retryQueues(state: StateStack): readonly IQueue[] {
+  return [state.queues.forward.queue, state.queues.reverse.queue];
+}
+
+function deadQueues(state: StateStack): readonly IQueue[] {
+  return [state.queues.forward.dead, state.queues.reverse.dead];
+}
+
+function arnsOf(queues: readonly IQueue[]): string[] {
+  return queues.map((queue) => queue.queueArn);
+}
+
+function allowOnMachines(role: Role, plan: Plan, sid: string, actions: string[]): void {
+  const stack = Stack.of(role);
+  const arns = ['stateMachine', 'execution'].map((resource) =>
+    stack.formatArn({
+      service: 'states',
+      resource,
+      resourceName: `${resourceName(plan.name, '*')}${resource === 'execution' ? ':*' : ''}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    }),
+  );
+  allow(role, sid, actions, arns);
+  acknowledgeWildcards(role, sid, arns, 'the eight machines of this plan and their executions, whose names are made at run time.');
+}
+
+function allow(role: Role, sid: string, actions: string[], resources: readonly string[]): void {
+  role.addToPolicy(new PolicyStatement({ sid, actions, resources: [...resources] }));
+}
+
+function acknowledgeWildcards(role: Role, ability: string, resources: readonly string[], reason: string): void {
+  for (const resource of resources) {
+    Validations.of(role).acknowledge({ id: `AwsSolutions-IAM5[Resource::${nagName(role, resource)}]`, reason: `${ability}: ${reason}` });
+  }
+}

@@ -1,0 +1,80 @@
+/** Deciding a collision on a unique value by version (protocol §7): who holds the value, which side is newer, and taking it away. */
+import type { MigratedTable } from '../../domain/table.ts';
+import type { UniqueIndexRow } from '../catalogue/unique-index.ts';
+import { quoteIdentifier, quoteRelation } from '../identifier.ts';
+import { matchesRowKey, rowKeyOf } from '../row.ts';
+import type { Statement } from '../statement.ts';
+
+export type IncomingVersion =
+  | { readonly kind: 'E'; readonly epoch: number; readonly seq: string; readonly xid: string }
+  | { readonly kind: 'S'; readonly epoch: number; readonly snapshot: string };
+
+/** The row that holds the values of `row` (JSON text of receiver columns) under the index, if it is another one. */
+export function findHolder(
+  table: MigratedTable,
+  index: readonly UniqueIndexRow[],
+  rowKey: string,
+  row: string,
+): Statement {
+  const relation = quoteRelation(table);
+  const equal = index.map(({ part, is_column }) =>
+    is_column
+      ? `t.${quoteIdentifier(part)} = m.${quoteIdentifier(part)}`
+      : `(SELECT ${part} FROM (SELECT t.*) AS x) = (SELECT ${part} FROM (SELECT m.*) AS x)`,
+  );
+  const predicate = index[0]?.predicate == null ? '' : ` AND (SELECT ${index[0].predicate} FROM (SELECT t.*) AS x)`;
+  return {
+    text: `
+SELECT ${rowKeyOf(table, 't')} AS row_key
+FROM json_populate_record(NULL::${relation}, $1::json) AS m JOIN ${relation} AS t ON ${equal.join(' AND ')}${predicate}
+WHERE ${rowKeyOf(table, 't')} <> $2::text LIMIT 1`,
+    values: [row, rowKey],
+  };
+}
+
+export interface ComparedRow {
+  readonly newer: boolean;
+  /** Both rows were read under one and the same snapshot: the receiver is stricter than the source. */
+  readonly same_read: boolean;
+}
+
+/** Locks both versions in key order, and compares the incoming one with the holder's by the table of protocol §2. */
+export function compareWithHolder(table: string, holder: string, rowKey: string, incoming: IncomingVersion): Statement {
+  const newer =
+    incoming.kind === 'E'
+      ? `CASE v.kind WHEN 'E' THEN $4::bigint > v.seq WHEN 'S' THEN NOT pg_visible_in_snapshot($5::text::xid8, v.snapshot) ELSE NOT pg_visible_in_snapshot($5::text::xid8, c.floor) END`
+      : `CASE v.kind WHEN 'E' THEN pg_visible_in_snapshot(v.xid, $4::pg_snapshot) WHEN 'S' THEN crossfade.not_newer(v.snapshot, $4::pg_snapshot) ELSE crossfade.not_newer(c.floor, $4::pg_snapshot) END`;
+  const epoch = incoming.kind === 'E' ? '$6::integer' : '$5::integer';
+  const sameRead =
+    incoming.kind === 'E' ? 'false' : `coalesce(v.kind = 'S' AND v.snapshot::text = $4::pg_snapshot::text, false)`;
+  return {
+    text: `
+WITH locked AS (
+  SELECT row_key, epoch, kind, seq, xid, snapshot FROM crossfade.row_version
+  WHERE table_name = $1::text AND row_key IN ($2::text, $3::text) ORDER BY row_key FOR UPDATE
+)
+SELECT CASE WHEN v.epoch IS DISTINCT FROM ${epoch} AND v.epoch IS NOT NULL THEN ${epoch} > v.epoch ELSE ${newer} END AS newer,
+       ${sameRead} AS same_read
+FROM crossfade.control AS c LEFT JOIN locked AS v ON v.row_key = $2::text`,
+    values:
+      incoming.kind === 'E'
+        ? [table, holder, rowKey, incoming.seq, incoming.xid, incoming.epoch]
+        : [table, holder, rowKey, incoming.snapshot, incoming.epoch],
+  };
+}
+
+/** Takes the value from its holder: a nullable column becomes NULL, else the row goes; its version stays and it is repaired. */
+export function evictHolder(table: MigratedTable, index: readonly UniqueIndexRow[], holder: string): Statement {
+  const column = index.find(
+    (part) => part.is_column && part.nullable && !table.key.some(({ name }) => name === part.part),
+  );
+  const relation = quoteRelation(table);
+  const where = matchesRowKey(table, 't', '$1::text');
+  return {
+    text:
+      column === undefined
+        ? `DELETE FROM ${relation} AS t WHERE ${where}`
+        : `UPDATE ${relation} AS t SET ${quoteIdentifier(column.part)} = NULL WHERE ${where}`,
+    values: [holder],
+  };
+}

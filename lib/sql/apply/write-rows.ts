@@ -1,0 +1,34 @@
+/** The write half that events and snapshot reads share: guarded keys in, rows written or removed, the applied log kept. */
+import type { Direction } from '../../domain/direction.ts';
+import type { MigratedTable } from '../../domain/table.ts';
+import { quoteIdentifier, quoteRelation } from '../identifier.ts';
+import { mappingOf, matchesRowKey } from '../row.ts';
+
+/**
+ * CTEs that follow `judged(k, r, …)` and `guard(row_key, deleted)`. Removal comes first, in one statement with the upsert,
+ * so that a unique value may pass from a removed row to a written one.
+ */
+export function writeRows(table: MigratedTable, direction: Direction): string {
+  const relation = quoteRelation(table);
+  const columns = mappingOf(table, direction);
+  const names = columns.map(({ column }) => quoteIdentifier(column));
+  const key = table.key.map(({ name }) => quoteIdentifier(name));
+  const assigned = columns.filter(
+    ({ column, insertOnly }) => !insertOnly && !table.key.some((part) => part.name === column),
+  );
+  const update =
+    assigned.length === 0
+      ? 'NOTHING'
+      : `UPDATE SET ${assigned.map(({ column }) => `${quoteIdentifier(column)} = excluded.${quoteIdentifier(column)}`).join(', ')}`;
+  return `
+removed AS (
+  DELETE FROM ${relation} AS t USING guard AS g WHERE g.deleted AND ${matchesRowKey(table, 't', 'g.row_key')} RETURNING 1
+), written AS (
+  INSERT INTO ${relation} AS t (${names.join(', ')}) OVERRIDING SYSTEM VALUE
+  SELECT ${names.map((name) => `m.${name}`).join(', ')}
+  FROM guard AS g JOIN judged AS j ON j.k = g.row_key CROSS JOIN LATERAL json_populate_record(NULL::${relation}, j.r) AS m
+  WHERE NOT g.deleted AND (SELECT count(*) FROM removed) >= 0
+  ON CONFLICT (${key.join(', ')}) DO ${update}
+  RETURNING 1
+)`;
+}

@@ -1,0 +1,29 @@
+import type { Statement } from '../statement.ts';
+
+export interface PrimaryKeyRow {
+  readonly schema: string;
+  readonly relation: string;
+  readonly name: string;
+  readonly type: string;
+  readonly deferrable: boolean;
+  /** False when equality of the key's collation is not equality of bytes. */
+  readonly deterministic: boolean;
+}
+
+/** Primary key columns in key order. A deferrable key cannot order events (protocol §3.4). */
+export function primaryKeys(relations: readonly (readonly [string, string])[]): Statement {
+  return {
+    text: `
+SELECT n.nspname::text AS schema, c.relname::text AS relation, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
+       k.condeferrable AS deferrable, coalesce(l.collisdeterministic, true) AS deterministic
+FROM json_array_elements($1::json) AS wanted
+JOIN pg_namespace n ON n.nspname = wanted ->> 0
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted ->> 1
+JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+CROSS JOIN LATERAL unnest(k.conkey) WITH ORDINALITY AS part(attnum, position)
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = part.attnum
+LEFT JOIN pg_collation l ON l.oid = a.attcollation
+ORDER BY n.nspname, c.relname, part.position`,
+    values: [JSON.stringify(relations)],
+  };
+}

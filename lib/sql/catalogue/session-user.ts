@@ -1,0 +1,3 @@
+import type { Statement } from '../statement.ts';
+
+export const sessionUser: Statement = { text: 'SELECT session_user::text AS name', values: [] };

@@ -1,0 +1,141 @@
+/**
+ * Crossfade's own schema, the same in both stores because each is the source of one direction and the receiver of the other
+ * (protocol §1, §9.4). Every statement may be run again.
+ */
+import type { Statement } from '../statement.ts';
+
+const TEXTS: readonly string[] = [
+  'CREATE SCHEMA IF NOT EXISTS crossfade',
+
+  // ---- as a source ----
+  // CACHE 1: a cached sequence hands out later numbers first (protocol §3.3).
+  'CREATE SEQUENCE IF NOT EXISTS crossfade.outbox_seq AS bigint CACHE 1 NO CYCLE',
+  `CREATE TABLE IF NOT EXISTS crossfade.source (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  epoch integer NOT NULL DEFAULT 1,
+  token_n bigint NOT NULL DEFAULT 0,
+  token text
+)`,
+  'INSERT INTO crossfade.source DEFAULT VALUES ON CONFLICT DO NOTHING',
+  `CREATE TABLE IF NOT EXISTS crossfade.outbox (
+  seq bigint PRIMARY KEY DEFAULT nextval('crossfade.outbox_seq'),
+  epoch integer NOT NULL,
+  xid xid8 NOT NULL,
+  idempotency_key text NOT NULL,
+  correlation_id text,
+  table_name text NOT NULL,
+  row_key text NOT NULL,
+  op "char" NOT NULL CHECK (op IN ('U', 'D')),
+  payload json,
+  old_tenant text,
+  new_tenant text,
+  state text NOT NULL DEFAULT 'pending'
+    CHECK (state IN ('pending', 'retry', 'published', 'suppressed', 'superseded', 'covered', 'parked', 'dead')),
+  reason text,
+  captured_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  touched_at timestamptz,
+  not_before timestamptz
+)`,
+  `CREATE INDEX IF NOT EXISTS outbox_pending ON crossfade.outbox (seq) WHERE state = 'pending'`,
+  // Undelivered events of a row: what makes a difference "in flight" instead of drift.
+  `CREATE INDEX IF NOT EXISTS outbox_undelivered ON crossfade.outbox (table_name, row_key) WHERE state IN ('pending', 'retry', 'parked', 'dead')`,
+  'CREATE INDEX IF NOT EXISTS outbox_captured ON crossfade.outbox (captured_at)',
+  `CREATE TABLE IF NOT EXISTS crossfade.tenant_state (
+  tenant text PRIMARY KEY,
+  generation integer NOT NULL DEFAULT 0,
+  is_on boolean NOT NULL DEFAULT false,
+  stage text NOT NULL DEFAULT 'off',
+  copied boolean NOT NULL DEFAULT false,
+  since timestamptz NOT NULL DEFAULT clock_timestamp(),
+  why text NOT NULL DEFAULT ''
+)`,
+  `CREATE TABLE IF NOT EXISTS crossfade.lease (
+  name text PRIMARY KEY,
+  holder text NOT NULL,
+  until timestamptz NOT NULL
+)`,
+
+  // ---- as a receiver ----
+  // floor '1:1:' sees nothing: no row version has been purged yet (protocol §6).
+  `CREATE TABLE IF NOT EXISTS crossfade.control (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  authority bigint NOT NULL DEFAULT 1,
+  direction text NOT NULL DEFAULT 'forward' CHECK (direction IN ('forward', 'reverse')),
+  source_epoch integer NOT NULL DEFAULT 1,
+  floor pg_snapshot NOT NULL DEFAULT '1:1:',
+  source_token text
+)`,
+  'INSERT INTO crossfade.control DEFAULT VALUES ON CONFLICT DO NOTHING',
+  `CREATE TABLE IF NOT EXISTS crossfade.row_version (
+  table_name text NOT NULL,
+  row_key text NOT NULL,
+  epoch integer NOT NULL,
+  kind "char" NOT NULL CHECK (kind IN ('E', 'S')),
+  seq bigint,
+  xid xid8,
+  snapshot pg_snapshot,
+  deleted boolean NOT NULL,
+  PRIMARY KEY (table_name, row_key),
+  CHECK ((kind = 'E' AND seq IS NOT NULL AND xid IS NOT NULL AND snapshot IS NULL) OR (kind = 'S' AND snapshot IS NOT NULL AND seq IS NULL AND xid IS NULL))
+)`,
+  `CREATE TABLE IF NOT EXISTS crossfade.admission (
+  tenant text PRIMARY KEY,
+  generation integer NOT NULL,
+  is_on boolean NOT NULL,
+  opened_under pg_snapshot NOT NULL
+)`,
+  `CREATE TABLE IF NOT EXISTS crossfade.repair_queue (
+  table_name text NOT NULL,
+  row_key text NOT NULL,
+  reason text NOT NULL,
+  queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (table_name, row_key)
+)`,
+  `CREATE TABLE IF NOT EXISTS crossfade.applied_log (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  idempotency_key text,
+  correlation_id text,
+  batch text NOT NULL,
+  tenant text,
+  generation integer,
+  table_name text NOT NULL,
+  row_key text NOT NULL,
+  kind "char" NOT NULL,
+  epoch integer NOT NULL,
+  seq bigint,
+  snapshot pg_snapshot,
+  action "char" NOT NULL CHECK (action IN ('U', 'D')),
+  applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+)`,
+  'CREATE INDEX IF NOT EXISTS applied_log_row ON crossfade.applied_log (table_name, row_key)',
+  'CREATE INDEX IF NOT EXISTS applied_log_correlation ON crossfade.applied_log (correlation_id) WHERE correlation_id IS NOT NULL',
+
+  // "p is not newer than r": total on one primary (protocol §2).
+  `CREATE OR REPLACE FUNCTION crossfade.not_newer(p pg_snapshot, r pg_snapshot) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT (pg_snapshot_xmax(p), -(SELECT count(*) FROM pg_snapshot_xip(p))) <= (pg_snapshot_xmax(r), -(SELECT count(*) FROM pg_snapshot_xip(r)))
+$$`,
+  // A BEFORE STATEMENT trigger created with this function fences a table: creating it waits for the writers already in it (protocol §9).
+  // Its arguments are the roles that may still write.
+  `CREATE OR REPLACE FUNCTION crossfade.refuse_write() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF session_user::text = ANY (TG_ARGV) THEN RETURN NULL; END IF;
+  RAISE EXCEPTION 'Crossfade has fenced %.%: application writes belong to the other store (role %)', TG_TABLE_SCHEMA, TG_TABLE_NAME, session_user
+    USING ERRCODE = 'read_only_sql_transaction', HINT = 'crossfade status shows which store is authoritative';
+END
+$$`,
+  `CREATE OR REPLACE FUNCTION crossfade.refuse_truncate() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'Crossfade captures %.% row by row, and TRUNCATE has no rows', TG_TABLE_SCHEMA, TG_TABLE_NAME
+    USING ERRCODE = 'feature_not_supported', HINT = 'use DELETE while the migration runs';
+END
+$$`,
+];
+
+export function protocolSchema(): readonly Statement[] {
+  return TEXTS.map((text) => ({ text, values: [] }));
+}
+
+export const DROP_PROTOCOL_SCHEMA: Statement = { text: 'DROP SCHEMA IF EXISTS crossfade CASCADE', values: [] };

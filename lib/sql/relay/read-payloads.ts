@@ -1,0 +1,27 @@
+import type { Direction } from '../../domain/direction.ts';
+import type { MigratedTable } from '../../domain/table.ts';
+import { quoteIdentifier, quoteRelation } from '../identifier.ts';
+import { mappedJson, mappingOf } from '../row.ts';
+import type { Statement } from '../statement.ts';
+
+export interface PayloadRow {
+  readonly seq: string;
+  /** JSON text of the receiver's columns. */
+  readonly row: string;
+}
+
+/** The captured rows as the receiver wants them; mapping is evaluated here, in the store that knows the source's types. */
+export function readPayloads(table: MigratedTable, direction: Direction, seqs: readonly string[]): Statement {
+  const plain = mappingOf(table, direction).every(({ column, expression }) => expression === quoteIdentifier(column));
+  const row = plain ? 'o.payload' : mappedJson(table, direction, 'r');
+  const typed = plain ? '' : `CROSS JOIN LATERAL json_populate_record(NULL::${quoteRelation(table)}, o.payload) AS r`;
+  return {
+    text: `
+SELECT o.seq::text AS seq, ${row}::text AS row
+FROM json_array_elements_text($1::json) AS wanted(seq)
+JOIN crossfade.outbox AS o ON o.seq = wanted.seq::bigint
+${typed}
+WHERE o.payload IS NOT NULL`,
+    values: [JSON.stringify(seqs)],
+  };
+}

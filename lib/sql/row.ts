@@ -1,0 +1,75 @@
+/** SQL fragments of a migrated table: its row key as text, its tenant, its columns as the receiver wants them. */
+import type { Direction } from '../domain/direction.ts';
+import { type KeyColumn, type MappedColumn, type MigratedTable, NO_TENANT } from '../domain/table.ts';
+import { quoteIdentifier, quoteLiteral, quoteRelation } from './identifier.ts';
+
+export type TablesByName = ReadonlyMap<string, MigratedTable>;
+
+/**
+ * The row key as text: a JSON list of the key's values, the same in both stores under Crossfade's session settings.
+ * numeric 1.0 and 1.00 are one key, so their scale is trimmed.
+ */
+export function rowKeyOf(table: MigratedTable, row: string): string {
+  const parts = table.key.map(({ name, type }) => {
+    const value = `${row}.${quoteIdentifier(name)}`;
+    return type.startsWith('numeric') ? `trim_scale(${value})` : value;
+  });
+  return `json_build_array(${parts.join(', ')})::text`;
+}
+
+/** The key's columns as typed values taken from a row key in text form. */
+export function keyValues(table: MigratedTable, rowKey: string): readonly string[] {
+  return table.key.map(({ type }, index) => `((${rowKey})::json ->> ${index})::${type}`);
+}
+
+/** `t.a = <a of the row key> AND …`, usable with the primary key's index. */
+export function matchesRowKey(table: MigratedTable, row: string, rowKey: string): string {
+  const values = keyValues(table, rowKey);
+  return table.key.map(({ name }, index) => `${row}.${quoteIdentifier(name)} = ${values[index]}`).join(' AND ');
+}
+
+/** Text keys are ordered and compared bytewise, whatever the stores' collations are (prior art, trap 22). */
+export function orderedKey(column: KeyColumn, row: string): string {
+  const value = `${row}.${quoteIdentifier(column.name)}`;
+  return isTextType(column.type) ? `${value} COLLATE "C"` : value;
+}
+
+export function isTextType(type: string): boolean {
+  return /^(text|character varying|character|"char"|name|citext)\b/.test(type);
+}
+
+/**
+ * The tenant of a row, through its parents where the plan says so. A row whose tenant is NULL or whose parent is gone
+ * belongs to the shared tenant `*`.
+ */
+export function tenantOf(table: MigratedTable, tables: TablesByName, row: string): string {
+  const path = tenantPath(table, tables, row);
+  return path === null ? quoteLiteral(NO_TENANT) : `coalesce((${path}), ${quoteLiteral(NO_TENANT)})`;
+}
+
+function tenantPath(table: MigratedTable, tables: TablesByName, row: string): string | null {
+  if (table.tenant.kind === 'none') return null;
+  if (table.tenant.kind === 'column') return `${row}.${quoteIdentifier(table.tenant.column)}::text`;
+  const parent = tables.get(table.tenant.parent);
+  if (parent === undefined)
+    throw new RangeError(`table ${table.name} has parent ${table.tenant.parent}, which is not in the plan`);
+  const alias = quoteIdentifier(`${row.replaceAll('"', '')}_parent`);
+  const path = tenantPath(parent, tables, alias);
+  if (path === null) return null;
+  const match = table.tenant.on.map(
+    (pair) => `${alias}.${quoteIdentifier(pair.parentColumn)} = ${row}.${quoteIdentifier(pair.column)}`,
+  );
+  return `SELECT ${path.startsWith('SELECT') ? `(${path})` : path} FROM ${quoteRelation(parent)} AS ${alias} WHERE ${match.join(' AND ')}`;
+}
+
+export function mappingOf(table: MigratedTable, direction: Direction): readonly MappedColumn[] {
+  return direction === 'forward' ? table.forward : table.reverse;
+}
+
+/** A scalar subquery: the row as a JSON object of the receiver's columns. `row` is an alias of the source's row type. */
+export function mappedJson(table: MigratedTable, direction: Direction, row: string): string {
+  const fields = mappingOf(table, direction).map(
+    ({ column, expression }) => `(${expression}) AS ${quoteIdentifier(column)}`,
+  );
+  return `(SELECT row_to_json(mapped) FROM (SELECT ${fields.join(', ')} FROM (SELECT ${row}.*) AS source_row) AS mapped)`;
+}

@@ -1,0 +1,32 @@
+/** The receiver's doors: an event or read of a tenant passes only while its door is open for its generation (protocol §5). */
+import type { Statement } from '../statement.ts';
+
+export interface AdmissionRow {
+  readonly tenant: string;
+  readonly generation: number;
+  readonly is_on: boolean;
+}
+
+export const listAdmissions: Statement = {
+  text: 'SELECT tenant, generation, is_on FROM crossfade.admission ORDER BY tenant',
+  values: [],
+};
+
+/** Step (iii) of "on". G only grows: a repeated call under the same generation keeps the first one. */
+export function openAdmission(tenant: string, generation: number, snapshot: string): Statement {
+  return {
+    text: `
+INSERT INTO crossfade.admission AS a (tenant, generation, is_on, opened_under) VALUES ($1::text, $2::integer, true, $3::pg_snapshot)
+ON CONFLICT (tenant) DO UPDATE SET generation = excluded.generation, is_on = true, opened_under = excluded.opened_under
+WHERE a.generation < excluded.generation`,
+    values: [tenant, generation, snapshot],
+  };
+}
+
+/** Waits for the applies that hold the row FOR SHARE; whoever waited behind it writes nothing. */
+export function closeAdmission(tenant: string): Statement {
+  return {
+    text: 'UPDATE crossfade.admission SET is_on = false WHERE tenant = $1::text AND is_on RETURNING tenant',
+    values: [tenant],
+  };
+}

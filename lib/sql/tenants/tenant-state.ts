@@ -1,0 +1,62 @@
+/** `crossfade.tenant_state` of a source: the authority on who is suppressed (protocol §1). */
+import type { Stage } from '../../domain/stage.ts';
+import type { Statement } from '../statement.ts';
+
+export interface TenantStateRow {
+  readonly tenant: string;
+  readonly generation: number;
+  readonly is_on: boolean;
+  readonly stage: Stage;
+  readonly copied: boolean;
+  readonly since: string;
+  readonly why: string;
+}
+
+const COLUMNS = `tenant, generation, is_on, stage, copied, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS since, why`;
+
+export const listTenantStates: Statement = {
+  text: `SELECT ${COLUMNS} FROM crossfade.tenant_state ORDER BY tenant`,
+  values: [],
+};
+
+/** Step (i) of "on": a new generation, committed before G is taken. No effect on a tenant that is on. */
+export function turnTenantOn(tenant: string, stage: Stage, copied: boolean, why: string): Statement {
+  return {
+    text: `
+INSERT INTO crossfade.tenant_state AS t (tenant, generation, is_on, stage, copied, why) VALUES ($1::text, 1, true, $2::text, $3::boolean, $4::text)
+ON CONFLICT (tenant) DO UPDATE SET generation = t.generation + 1, is_on = true, stage = excluded.stage, copied = excluded.copied, since = clock_timestamp(), why = excluded.why
+WHERE NOT t.is_on
+RETURNING ${COLUMNS}`,
+    values: [tenant, stage, copied, why],
+  };
+}
+
+export function turnTenantOff(tenant: string, why: string): Statement {
+  return {
+    text: `
+UPDATE crossfade.tenant_state SET is_on = false, stage = 'off', copied = false, since = clock_timestamp(), why = $2::text
+WHERE tenant = $1::text AND is_on RETURNING ${COLUMNS}`,
+    values: [tenant, why],
+  };
+}
+
+export function setTenantStage(tenants: readonly string[], stage: Stage, why: string): Statement {
+  return {
+    text: `
+UPDATE crossfade.tenant_state SET stage = $2::text, since = clock_timestamp(), why = $3::text
+WHERE tenant IN (SELECT json_array_elements_text($1::json)) AND is_on AND stage <> $2::text RETURNING ${COLUMNS}`,
+    values: [JSON.stringify(tenants), stage, why],
+  };
+}
+
+/** Step (v) of "on": its first copy under G has ended. */
+export function markTenantsCopied(
+  tenants: readonly { readonly tenant: string; readonly generation: number }[],
+): Statement {
+  return {
+    text: `
+UPDATE crossfade.tenant_state AS t SET copied = true FROM json_to_recordset($1::json) AS m(tenant text, generation integer)
+WHERE t.tenant = m.tenant AND t.generation = m.generation AND t.is_on RETURNING t.tenant`,
+    values: [JSON.stringify(tenants)],
+  };
+}
