@@ -36,8 +36,12 @@ const RECORD_ATTRIBUTES = {
   kept: { constraints: { type: 'string' } },
 };
 
+/** Nobody is exposed. */
+// Object.fromEntries forgets the names that it was given.
+export const INITIAL_FLAGS = Object.fromEntries(FLAG_NAMES.map((name) => [name, NO_EXPOSURE])) as Flags;
+
 /** @param revision number of the hosted configuration version that this becomes. */
-export function toFlagsDocument(flags: Flags, revision: number): FlagsDocument {
+export function toFlagsDocument(flags: Flags, revision = 1): FlagsDocument {
   const definitions = FLAG_NAMES.map((name) => [name, { name: NAMES[name], attributes: FLAG_ATTRIBUTES }] as const);
   const values = FLAG_NAMES.map((name) => [name, { ...flags[name] }] as const);
   // Kept apart, so that switching a flag off and on again keeps its salt and its tenants.
@@ -50,11 +54,6 @@ export function toFlagsDocument(flags: Flags, revision: number): FlagsDocument {
     },
     values: { ...Object.fromEntries(values), [RECORD]: { enabled: true, revision, kept: JSON.stringify(kept) } },
   };
-}
-
-/** The first version: nobody is exposed. */
-export function initialFlagsDocument(): FlagsDocument {
-  return toFlagsDocument(Object.fromEntries(FLAG_NAMES.map((name) => [name, NO_EXPOSURE])) as Flags, 1);
 }
 
 /** @throws {TypeError} when a flag is missing or malformed: unreadable is unknown, and unknown is not off. */

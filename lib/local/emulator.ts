@@ -4,7 +4,8 @@
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LOCAL_CREDENTIALS, LOCAL_REGION, localEnvironment, PYTHON } from './checkout.ts';
+import { type AwsCredentials, LOCAL_REGION, localEnvironment, PYTHON } from './checkout.ts';
+import { createOperator, ROOT_CREDENTIALS } from './emulator-operator.ts';
 import { isPortTaken } from './ports.ts';
 import { endTree, type ProcessIdentity } from './processes.ts';
 import { type Lifetime, spawnService } from './spawn-service.ts';
@@ -20,6 +21,8 @@ export interface EmulatorOptions {
 
 export interface Emulator {
   readonly url: string;
+  /** Of a user whose signatures are checked. */
+  readonly credentials: AwsCredentials;
   /** Undefined for an endpoint that somebody else started. */
   readonly identity: ProcessIdentity | undefined;
   readonly logFile: string | undefined;
@@ -42,15 +45,12 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   mkdirSync(temporary, { recursive: true });
   const url = `http://127.0.0.1:${options.port}`;
   const logFile = join(options.folder, 'emulator.log');
-  const { AWS_ENDPOINT_URL: _, ...environment } = localEnvironment(url);
+  const { AWS_ENDPOINT_URL: _, ...environment } = localEnvironment(url, ROOT_CREDENTIALS);
   const service = spawnService({
     command: PYTHON,
     args: ['-m', 'ministack'],
     environment: {
       ...environment,
-      // Both the credentials that signatures are checked against and those of the account's root.
-      AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,
       AUTH: 'true',
       BIND_HOST: '127.0.0.1',
       GATEWAY_PORT: String(options.port),
@@ -73,13 +73,20 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { url, identity: service.identity, logFile, stop };
+  try {
+    return { url, credentials: await createOperator(url), identity: service.identity, logFile, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
-/** @throws {Error} when nothing answers there. */
+/** With the caller's credentials, or those that such endpoints take by convention. @throws {Error} when nothing answers there. */
 export async function useEndpoint(url: string): Promise<Emulator> {
   if (!(await isHealthy(url))) throw new Error(`AWS_ENDPOINT_URL is ${url}, but no emulator answers there; start it, or unset the variable`);
-  return { url, identity: undefined, logFile: undefined, stop: async () => {} };
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
+  const credentials = accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey } : ROOT_CREDENTIALS;
+  return { url, credentials, identity: undefined, logFile: undefined, stop: async () => {} };
 }
 
 export async function isHealthy(url: string): Promise<boolean> {

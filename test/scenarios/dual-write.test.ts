@@ -1,10 +1,12 @@
 /** The write protocol on real databases: what is committed in legacy arrives, once, in order, and nothing comes back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
+import { tableNamed } from '../../lib/application/migration.ts';
+import { deliver, toClaimed } from '../../lib/application/relay/deliver.ts';
 import { runRelay } from '../../lib/application/relay/relay.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
-import { tableNamed } from '../../lib/application/migration.ts';
+import { type ClaimedRow, claimEvents } from '../../lib/sql/relay/claim-events.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
@@ -16,7 +18,8 @@ beforeAll(async () => {
   const migration = await shop.load();
   await installCapture(migration, 'forward');
   await fenceStore(migration, 'target');
-  for (const tenant of ['*', 'acme']) await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: false, why: 'test' });
+  for (const tenant of ['*', 'acme'])
+    await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: false, why: 'test' });
   await repairKeys(migration, tableNamed(migration, 'currencies'), 'forward', ['["EUR"]', '["USD"]'], 'first-copy');
 });
 
@@ -33,7 +36,10 @@ async function relay(): Promise<void> {
 
 const states = async () =>
   (await shop.legacy.query(`SELECT state, count(*)::int AS n FROM crossfade.outbox GROUP BY 1 ORDER BY 1`)).rows;
-const both = async (sql: string) => ({ legacy: (await shop.legacy.query(sql)).rows, target: (await shop.target.query(sql)).rows });
+const both = async (sql: string) => ({
+  legacy: (await shop.legacy.query(sql)).rows,
+  target: (await shop.target.query(sql)).rows,
+});
 
 describe('dual-write', () => {
   it('carries every kind of value exactly, and a row that was changed twice in one transaction once', async () => {
@@ -46,7 +52,9 @@ describe('dual-write', () => {
 
     await relay();
 
-    const { legacy, target } = await both('SELECT o::text FROM orders o UNION ALL SELECT l::text FROM lines l ORDER BY 1');
+    const { legacy, target } = await both(
+      'SELECT o::text FROM orders o UNION ALL SELECT l::text FROM lines l ORDER BY 1',
+    );
     expect(target).toEqual(legacy);
     expect(target).toHaveLength(3);
   });
@@ -73,10 +81,14 @@ describe('dual-write', () => {
   });
 
   it('lets two rows swap a unique value', async () => {
-    await shop.legacy.query(`INSERT INTO orders (id, tenant_id, reference) VALUES (10, 'acme', 'A'), (11, 'acme', 'B')`);
+    await shop.legacy.query(
+      `INSERT INTO orders (id, tenant_id, reference) VALUES (10, 'acme', 'A'), (11, 'acme', 'B')`,
+    );
     await relay();
 
-    await shop.legacy.query(`BEGIN; UPDATE orders SET reference = NULL WHERE id = 10; UPDATE orders SET reference = 'A' WHERE id = 11; UPDATE orders SET reference = 'B' WHERE id = 10; COMMIT`);
+    await shop.legacy.query(
+      `BEGIN; UPDATE orders SET reference = NULL WHERE id = 10; UPDATE orders SET reference = 'A' WHERE id = 11; UPDATE orders SET reference = 'B' WHERE id = 10; COMMIT`,
+    );
     await relay();
     await runRelay(shop.deps, 'forward', new Date(Date.now() + 300));
 
@@ -96,21 +108,27 @@ describe('dual-write', () => {
   });
 
   it('removes a row that moves to a tenant that is off, with the rows that hang on it', async () => {
-    await shop.legacy.query(`INSERT INTO orders (id, tenant_id) VALUES (30, 'acme'); INSERT INTO lines VALUES (30, 1, 1)`);
+    await shop.legacy.query(
+      `INSERT INTO orders (id, tenant_id) VALUES (30, 'acme'); INSERT INTO lines VALUES (30, 1, 1)`,
+    );
     await relay();
     expect((await both('SELECT 1 FROM lines WHERE order_id = 30')).target).toHaveLength(1);
 
     await shop.legacy.query(`UPDATE orders SET tenant_id = 'umbrella' WHERE id = 30`);
     await relay();
 
-    expect((await both('SELECT 1 FROM orders WHERE id = 30 UNION ALL SELECT 1 FROM lines WHERE order_id = 30')).target).toEqual([]);
+    expect(
+      (await both('SELECT 1 FROM orders WHERE id = 30 UNION ALL SELECT 1 FROM lines WHERE order_id = 30')).target,
+    ).toEqual([]);
   });
 
   it('brings a row and its children when it moves to a tenant that is on', async () => {
     await shop.legacy.query(`UPDATE orders SET tenant_id = 'acme' WHERE id = 30`);
     await relay();
 
-    expect((await both('SELECT 1 FROM orders WHERE id = 30 UNION ALL SELECT 1 FROM lines WHERE order_id = 30')).target).toHaveLength(2);
+    expect(
+      (await both('SELECT 1 FROM orders WHERE id = 30 UNION ALL SELECT 1 FROM lines WHERE order_id = 30')).target,
+    ).toHaveLength(2);
   });
 
   it('parks an event that can never succeed and delivers the rest of its batch', async () => {
@@ -119,8 +137,12 @@ describe('dual-write', () => {
 
     await relay();
 
-    expect((await both('SELECT line FROM lines WHERE order_id = 30 ORDER BY line')).target).toEqual([{ line: 1 }, { line: 3 }]);
-    const parked = (await shop.legacy.query(`SELECT row_key, reason FROM crossfade.outbox WHERE state = 'parked'`)).rows;
+    expect((await both('SELECT line FROM lines WHERE order_id = 30 ORDER BY line')).target).toEqual([
+      { line: 1 },
+      { line: 3 },
+    ]);
+    const parked = (await shop.legacy.query(`SELECT row_key, reason FROM crossfade.outbox WHERE state = 'parked'`))
+      .rows;
     expect(parked).toHaveLength(1);
     expect(parked[0].reason).toContain('small');
     expect(parked[0].reason).not.toContain('5000');
@@ -131,16 +153,26 @@ describe('dual-write', () => {
     await expect(shop.legacy.query('TRUNCATE lines')).rejects.toThrow(/TRUNCATE/);
   });
 
-  it('brings nothing back after off and on again: what was deleted meanwhile stays deleted', async () => {
+  it('brings nothing back after off and on again: an event claimed before is refused afterwards', async () => {
     await shop.legacy.query(`INSERT INTO orders (id, tenant_id) VALUES (40, 'acme')`);
+    const source = shop.deps.databases.open('legacy', 'relay');
+    const claim = {
+      direction: 'forward',
+      shard: 0,
+      shards: 1,
+      holder: 'a slow worker',
+      leaseMs: 1,
+      limit: 100,
+    } as const;
+    const inFlight = toClaimed(await source.query<ClaimedRow>(claimEvents(claim)));
+
     await turnOff(shop.deps, 'forward', 'acme', 'test');
     await shop.legacy.query('DELETE FROM orders WHERE id = 40');
-    await relay();
     await turnOn(shop.deps, 'forward', { tenant: 'acme', stage: 'dualwrite', copied: false, why: 'again' });
-    await shop.legacy.query(`UPDATE crossfade.outbox SET state = 'pending' WHERE row_key = '[40]' AND op = 'U'`);
+    const marks = await deliver(await shop.load(), 'forward', inFlight, 'late');
 
-    await relay();
-
+    const late = inFlight.events.find((event) => event.rowKey === '[40]');
+    expect(marks.find((mark) => mark.seq === String(late?.seq))?.state).toBe('covered');
     expect((await both('SELECT 1 FROM orders WHERE id = 40')).target).toEqual([]);
   });
 });

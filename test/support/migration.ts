@@ -50,7 +50,10 @@ export async function aMigration(spec: MigrationSpec): Promise<TestMigration> {
     'test.yaml',
   );
   const urls = { legacy: await freshDatabase('legacy'), target: await freshDatabase('target') };
-  const clients = { legacy: new pg.Client({ connectionString: urls.legacy }), target: new pg.Client({ connectionString: urls.target }) };
+  const clients = {
+    legacy: new pg.Client({ connectionString: urls.legacy }),
+    target: new pg.Client({ connectionString: urls.target }),
+  };
   const roles = roleNames(`t${randomBytes(5).toString('hex')}`);
   for (const store of STORES) {
     await clients[store].connect();
@@ -88,13 +91,26 @@ export async function aMigration(spec: MigrationSpec): Promise<TestMigration> {
   };
 }
 
-async function makeRoles(admin: pg.Client, url: string, plan: Plan, roles: ReturnType<typeof roleNames>): Promise<void> {
+async function makeRoles(
+  admin: pg.Client,
+  url: string,
+  plan: Plan,
+  roles: ReturnType<typeof roleNames>,
+): Promise<void> {
   const schemas = [...new Set(Object.keys(plan.tables).map((name) => relationOf(name)[0]))];
-  const logins = Object.fromEntries(Object.entries(roles).map(([purpose, role]) => [purpose, { role, password: PASSWORD }]));
+  const logins = Object.fromEntries(
+    Object.entries(roles).map(([purpose, role]) => [purpose, { role, password: PASSWORD }]),
+  );
   const limits = { applyMs: plan.targetTimeout, backfillMs: plan.backfill.statementTimeout, readMs: 5_000 };
   const database = decodeURIComponent(new URL(url).pathname.slice(1));
   // Object.fromEntries forgets that every purpose is there.
-  for (const { text } of createRoles({ database, schemas, owners: ['postgres'], limits, logins: logins as Parameters<typeof createRoles>[0]['logins'] })) {
+  for (const { text } of createRoles({
+    database,
+    schemas,
+    owners: ['postgres'],
+    limits,
+    logins: logins as Parameters<typeof createRoles>[0]['logins'],
+  })) {
     await admin.query(text);
   }
 }

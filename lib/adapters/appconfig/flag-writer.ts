@@ -4,10 +4,11 @@ import {
   ConflictException,
   CreateHostedConfigurationVersionCommand,
   DeleteHostedConfigurationVersionCommand,
-  type DeploymentSummary,
+  GetDeploymentCommand,
   GetHostedConfigurationVersionCommand,
   ListDeploymentsCommand,
   ListHostedConfigurationVersionsCommand,
+  ResourceNotFoundException,
   StartDeploymentCommand,
 } from '@aws-sdk/client-appconfig';
 import { type FlagsDocument, fromFlagValues, toFlagsDocument } from '../../contracts/flags-document.ts';
@@ -23,6 +24,13 @@ export interface FlagWriterOptions {
   readonly onPublished?: (() => void) | undefined;
 }
 
+interface Deployment {
+  readonly DeploymentNumber?: number | undefined;
+  readonly ConfigurationVersion?: string | undefined;
+  readonly State?: string | undefined;
+  readonly PercentageComplete?: number | undefined;
+}
+
 const IN_FLIGHT = new Set(['DEPLOYING', 'BAKING', 'VALIDATING', 'ROLLING_BACK']);
 /** Limit of AppConfig for a deployment's description. */
 const MAX_DESCRIPTION = 1024;
@@ -34,16 +42,30 @@ export function createFlagWriter(options: FlagWriterOptions): FlagWriter {
     environmentId: EnvironmentId,
     profileId: ConfigurationProfileId,
   } = options;
-  const readDeployedRevision = async (): Promise<number> => {
+  /** Newest first. What a first page leaves out is asked for one by one, because not every endpoint lists the newest first. */
+  const readDeployments = async (): Promise<readonly Deployment[]> => {
     const { Items = [] } = await client.send(
       new ListDeploymentsCommand({ ApplicationId, EnvironmentId, MaxResults: 50 }),
     );
-    const newestFirst = Items.toSorted((a, b) => (b.DeploymentNumber ?? 0) - (a.DeploymentNumber ?? 0));
+    const found: Deployment[] = Items.toSorted((a, b) => (b.DeploymentNumber ?? 0) - (a.DeploymentNumber ?? 0));
+    for (;;) {
+      const DeploymentNumber = (found[0]?.DeploymentNumber ?? 0) + 1;
+      try {
+        found.unshift(await client.send(new GetDeploymentCommand({ ApplicationId, EnvironmentId, DeploymentNumber })));
+      } catch (error) {
+        if (error instanceof ResourceNotFoundException) return found;
+        throw error;
+      }
+    }
+  };
+  const readDeployedRevision = async (): Promise<number> => {
+    const newestFirst = await readDeployments();
     const inFlight = newestFirst.find(({ State }) => IN_FLIGHT.has(State ?? ''));
     if (inFlight !== undefined) throw new FlagsConflict(describeInFlight(inFlight));
     const deployed = newestFirst.find(({ State }) => State === 'COMPLETE');
-    if (deployed === undefined)
+    if (deployed === undefined) {
       throw new FlagsConflict('no version of the flags is deployed; deploy the control stack again');
+    }
     const { Content } = await client.send(
       new GetHostedConfigurationVersionCommand({
         ApplicationId,
@@ -137,6 +159,6 @@ async function orConflict<T>(send: () => Promise<T>): Promise<T> {
   }
 }
 
-function describeInFlight({ DeploymentNumber, State, PercentageComplete }: DeploymentSummary): string {
+function describeInFlight({ DeploymentNumber, State, PercentageComplete }: Deployment): string {
   return `deployment ${DeploymentNumber} of the flags is in flight (${State}, ${PercentageComplete ?? 0} %); wait for its end, or stop it first`;
 }

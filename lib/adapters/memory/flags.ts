@@ -1,5 +1,6 @@
 /** Flags in memory; `setReadable(false)` is an AppConfig that cannot be reached. */
-import { FLAG_NAMES, type Flags, NO_EXPOSURE } from '../../domain/flags.ts';
+import { INITIAL_FLAGS } from '../../contracts/flags-document.ts';
+import type { Flags } from '../../domain/flags.ts';
 import { type FlagReader, FlagsConflict, type FlagsVersion, type FlagWriter } from '../../ports/flags.ts';
 
 export interface MemoryFlags extends FlagReader, FlagWriter {
@@ -8,7 +9,7 @@ export interface MemoryFlags extends FlagReader, FlagWriter {
   setDeploying(deploying: boolean): void;
 }
 
-export function createMemoryFlags(initial: Flags = nobody()): MemoryFlags {
+export function createMemoryFlags(initial: Flags = INITIAL_FLAGS): MemoryFlags {
   let deployed: FlagsVersion = { version: 1, flags: structuredClone(initial) };
   let readable = true;
   let deploying = false;
@@ -31,9 +32,4 @@ export function createMemoryFlags(initial: Flags = nobody()): MemoryFlags {
       deploying = value;
     },
   };
-}
-
-function nobody(): Flags {
-  // Object.fromEntries forgets the names that it was given.
-  return Object.fromEntries(FLAG_NAMES.map((name) => [name, NO_EXPOSURE])) as Flags;
 }

@@ -188,6 +188,9 @@ async function loadPayloads(
     isEverybodys,
   );
   const rowOf = new Map(rows.map(({ seq, row }) => [seq, row]));
+  for (const seq of wanted.filter((known) => !rowOf.has(known) && !failed.some((mark) => mark.seq === known))) {
+    failed.push({ seq, state: 'parked', reason: 'its payload is gone; repair the row, then close the event' });
+  }
   const loaded = events.flatMap((event): readonly Loaded[] => {
     if (event.op === 'D') return [{ ...event, row: null }];
     const row = rowOf.get(String(event.seq));

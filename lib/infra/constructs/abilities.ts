@@ -7,6 +7,7 @@ import { stackNames } from '../../contracts/outputs.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { type Ability, FUNCTION_TABLE } from '../function-table.ts';
 import type { StateStack } from '../stacks/state-stack.ts';
+import { nagName } from './nag-name.ts';
 
 interface Scope {
   readonly role: Role;

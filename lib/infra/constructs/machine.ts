@@ -5,7 +5,7 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { Machine } from '../../domain/phase.ts';
@@ -21,7 +21,7 @@ export interface MachineProps {
   /** Put in place of `"${Name}"` here, without the quotes: Step Functions wants numbers where CloudFormation would leave text. */
   readonly numbers: Readonly<Record<string, number>>;
   /** Bucket that its Distributed Map reads from and writes to. @default - it has none */
-  readonly mapBucket?: IBucket | undefined;
+  readonly mapBucket?: Bucket | undefined;
   readonly batchedDistributedMap: boolean;
   readonly logRetention: RetentionDays;
   readonly logRemoval: RemovalPolicy;
@@ -83,7 +83,7 @@ export function readDefinition({ machine, texts, numbers, batchedDistributedMap 
 }
 
 /** A Distributed Map starts its children as executions of the machine itself, reads its items and writes its results. */
-function grantDistributedMap(role: Role, stateMachineName: string, bucket: IBucket): void {
+function grantDistributedMap(role: Role, stateMachineName: string, bucket: Bucket): void {
   const stack = Stack.of(role);
   // Built from the name: a reference to the machine from its own role would be a circle.
   const machineArn = stack.formatArn({ service: 'states', resource: 'stateMachine', resourceName: stateMachineName, arnFormat: ArnFormat.COLON_RESOURCE_NAME });

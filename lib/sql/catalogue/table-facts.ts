@@ -23,8 +23,9 @@ export function tableFacts(relations: readonly (readonly [string, string])[]): S
   return {
     text: `
 SELECT n.nspname::text AS schema, c.relname::text AS relation, c.relrowsecurity AS row_security, c.relforcerowsecurity AS forced_security,
-       coalesce((SELECT json_agg(p.polcmd::text || ' ' || p.polpermissive::text || ' ' || coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') ORDER BY 1)
-                 FROM pg_policy p WHERE p.polrelid = c.oid), '[]')::text AS policies,
+       coalesce((SELECT json_agg(policy ORDER BY policy) FROM (
+         SELECT concat_ws(' ', p.polcmd, p.polpermissive, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) AS policy
+         FROM pg_policy p WHERE p.polrelid = c.oid) AS listed), '[]')::text AS policies,
        NOT c.relrowsecurity OR (SELECT r.rolbypassrls OR r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)
          OR (pg_has_role(c.relowner, 'USAGE') AND NOT c.relforcerowsecurity) AS sees_all,
        pg_get_partkeydef(c.oid) AS partition_key, c.relpersistence = 'u' AS unlogged,

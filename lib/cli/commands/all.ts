@@ -1,0 +1,16 @@
+/** The whole command table, in the order in which help shows it. */
+import type { Command } from '../command.ts';
+import { CONTROL_COMMANDS } from './control.ts';
+import { DATA_COMMANDS } from './data.ts';
+import { PLAN_COMMANDS } from './plan.ts';
+import { RUN_COMMANDS } from './run.ts';
+import { WATCH_COMMANDS } from './watch.ts';
+
+export const COMMANDS: readonly Command[] = [...PLAN_COMMANDS, ...RUN_COMMANDS, ...WATCH_COMMANDS, ...CONTROL_COMMANDS, ...DATA_COMMANDS];
+
+/** Commands that only hold others. */
+export const GROUP_ABOUT: Readonly<Record<string, string>> = {
+  plan: 'check a plan file, and what follows from it',
+  flags: 'who should be exposed: show and change the wish',
+  drift: 'the drift clock, open differences, and one of them explained',
+};

@@ -1,0 +1,222 @@
+/** What acts on the state: functions, machines, schedules, API, alarms, dashboard. Can be destroyed and deployed again at any time. */
+import { ArnFormat, CfnOutput, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { SecurityGroup, Subnet, Vpc } from 'aws-cdk-lib/aws-ec2';
+import type { Architecture } from 'aws-cdk-lib/aws-lambda';
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import type { Construct } from 'constructs';
+import { ENV } from '../../contracts/env-names.ts';
+import { FUNCTIONS, type FunctionName, resourceName } from '../../contracts/functions.ts';
+import { OUTPUTS, stackNames } from '../../contracts/outputs.ts';
+import { DIRECTIONS, STORES } from '../../domain/direction.ts';
+import { MACHINES, type Machine } from '../../domain/phase.ts';
+import type { Plan } from '../../plan/plan.ts';
+import type { Capabilities } from '../capabilities.ts';
+import { grantAbilities } from '../constructs/abilities.ts';
+import { Alarms } from '../constructs/alarms.ts';
+import { bundleCode } from '../constructs/code-bundle.ts';
+import { CrossfadeFunction, type FunctionDefaults, type FunctionNetwork, functionTimeout } from '../constructs/crossfade-function.ts';
+import { MigrationDashboard } from '../constructs/dashboard.ts';
+import { grantDatabaseAccess } from '../constructs/database-access.ts';
+import { CrossfadeHttpApi } from '../constructs/http-api.ts';
+import { MachineConstruct } from '../constructs/machine.ts';
+import { RdsProxy } from '../constructs/rds-proxy.ts';
+import { Schedules } from '../constructs/schedules.ts';
+import { ENVIRONMENT_POLICIES, inWholeSeconds, logRetention } from '../environment-policy.ts';
+import { FUNCTION_TABLE } from '../function-table.ts';
+import type { StateStack } from './state-stack.ts';
+
+export interface ControlStackProps extends StackProps {
+  readonly plan: Plan;
+  readonly planHash: string;
+  readonly state: StateStack;
+  readonly capabilities: Capabilities;
+  readonly architecture: Architecture;
+  /** Folder with `<name>/handler.ts`. */
+  readonly handlers: string;
+  /** Variables that every function gets beside its own. */
+  readonly lambdaEnvironment: Readonly<Record<string, string>>;
+}
+
+type Functions = Readonly<Record<FunctionName, CrossfadeFunction>>;
+/** Messages that a function takes at once; each is one event. */
+const RETRY_BATCH = 10;
+
+export class ControlStack extends Stack {
+  readonly functions: Functions;
+  readonly machines: Readonly<Record<Machine, MachineConstruct>>;
+
+  constructor(scope: Construct, id: string, props: ControlStackProps) {
+    super(scope, id, props);
+    const { plan, state, capabilities } = props;
+    this.addDependency(state);
+    const logs = { logRetention: logRetention(plan), logRemoval: ENVIRONMENT_POLICIES[plan.environment].removal, logKey: state.key };
+
+    this.functions = this.makeFunctions(props, {
+      code: bundleCode(this, { handlers: props.handlers, names: FUNCTIONS, plan }),
+      architecture: props.architecture,
+      environment: { ...this.functionEnvironment(props), ...this.makeProxies(plan, capabilities), ...props.lambdaEnvironment },
+      ...logs,
+      network: this.findNetwork(plan),
+    });
+    this.feedRetries(state);
+    this.machines = fromEntries(MACHINES, (machine) => this.makeMachine(machine, props, logs));
+
+    const { relay, controller, data, routing } = this.functions;
+    const schedules = new Schedules(this, 'Schedules', {
+      plan,
+      relay: relay.resource,
+      controller: controller.resource,
+      reconcile: this.machines.reconcile.resource,
+      removalPolicy: RemovalPolicy.DESTROY,
+      encryptionKey: state.key,
+    });
+    const api = new CrossfadeHttpApi(this, 'Api', {
+      apiName: `crossfade-${plan.name}`,
+      dryRun: this.functions['dry-run'].resource,
+      data: data.resource,
+      routing: routing.resource,
+      dataRoute: plan.reads.route,
+      ...logs,
+    });
+    new Alarms(this, 'Alarms', {
+      plan,
+      deadQueues: { forward: state.queues.forward.dead, reverse: state.queues.reverse.dead },
+      scheduleDeadQueue: schedules.dead,
+      relay: relay.resource,
+      compositeAlarms: capabilities.compositeAlarms,
+    });
+    const dashboard = new MigrationDashboard(this, 'Dashboard', { plan, queues: state.queues });
+    this.addOutputs(props, api.resource.apiEndpoint, dashboard.resource.dashboardName);
+  }
+
+  private makeFunctions({ plan, state }: ControlStackProps, defaults: FunctionDefaults): Functions {
+    return fromEntries(FUNCTIONS, (name) => {
+      const row = FUNCTION_TABLE[name];
+      const made = new CrossfadeFunction(this, `Function-${name}`, {
+        ...defaults,
+        functionName: resourceName(plan.name, name),
+        entry: name,
+        about: row.about,
+        memory: row.memory,
+        timeout: functionTimeout(row.timeout, plan.relay.runFor),
+      });
+      grantDatabaseAccess(made.role, plan, row.purposes);
+      grantAbilities(name, { role: made.role, plan, state });
+      if (plan.alarms.topicArn !== undefined) Topic.fromTopicArn(made, 'AlarmTopic', plan.alarms.topicArn).grantPublish(made.role);
+      return made;
+    });
+  }
+
+  private makeMachine(machine: Machine, { plan, state, capabilities }: ControlStackProps, logs: Pick<FunctionDefaults, 'logRetention' | 'logRemoval' | 'logKey'>) {
+    const fn = this.functions[machine].resource;
+    const compares = machine === 'reconcile';
+    const asks = MACHINES_THAT_ASK.includes(machine);
+    return new MachineConstruct(this, `Machine-${machine}`, {
+      machine,
+      stateMachineName: resourceName(plan.name, machine),
+      function: fn,
+      texts: { Function: fn.functionArn, ...(compares ? { Bucket: state.bucket.bucketName } : {}) },
+      numbers: {
+        ...(asks ? { ApprovalTimeoutSeconds: inWholeSeconds(plan.approvals.expiry).toSeconds() } : {}),
+        ...(compares ? { ChunksPerBatch: plan.reconcile.chunksPerBatch, Concurrency: plan.reconcile.concurrency } : {}),
+      },
+      ...(compares ? { mapBucket: state.bucket } : {}),
+      batchedDistributedMap: capabilities.batchedDistributedMap,
+      ...logs,
+    });
+  }
+
+  /** Both retry queues feed one function, which tells the direction from the message. */
+  private feedRetries(state: StateStack): void {
+    for (const direction of DIRECTIONS) {
+      this.functions.retry.resource.addEventSource(
+        new SqsEventSource(state.queues[direction].queue, { batchSize: RETRY_BATCH, reportBatchItemFailures: true }),
+      );
+    }
+  }
+
+  private functionEnvironment({ plan, state }: ControlStackProps): Record<string, string> {
+    const { flags, queues } = state;
+    const stacks = stackNames(plan.name);
+    return {
+      [ENV.controlTable]: state.table.tableName,
+      [ENV.bucket]: state.bucket.bucketName,
+      [ENV.forwardRetryQueue]: queues.forward.queue.queueUrl,
+      [ENV.forwardDeadQueue]: queues.forward.dead.queueUrl,
+      [ENV.reverseRetryQueue]: queues.reverse.queue.queueUrl,
+      [ENV.reverseDeadQueue]: queues.reverse.dead.queueUrl,
+      [ENV.flagsApplication]: flags.application.ref,
+      [ENV.flagsEnvironment]: flags.environment.ref,
+      [ENV.flagsProfile]: flags.profile.ref,
+      [ENV.flagsStrategy]: flags.strategy.ref,
+      [ENV.machinePrefix]: this.machinePrefix(plan),
+      [ENV.relayFunction]: resourceName(plan.name, 'relay'),
+      [ENV.stacks]: `${stacks.state},${stacks.control}`,
+      ...(plan.alarms.topicArn === undefined ? {} : { [ENV.alarmTopic]: plan.alarms.topicArn }),
+    };
+  }
+
+  private machinePrefix(plan: Plan): string {
+    return this.formatArn({ service: 'states', resource: 'stateMachine', resourceName: resourceName(plan.name, ''), arnFormat: ArnFormat.COLON_RESOURCE_NAME });
+  }
+
+  private findNetwork({ network }: Plan): FunctionNetwork | undefined {
+    if (network === undefined) return undefined;
+    return {
+      // Zones are not in the plan and not needed: the subnets stand for them.
+      vpc: Vpc.fromVpcAttributes(this, 'Vpc', { vpcId: network.vpcId, availabilityZones: network.subnetIds.map((_, index) => `zone-${index}`), privateSubnetIds: [...network.subnetIds] }),
+      subnets: network.subnetIds.map((subnetId, index) => Subnet.fromSubnetId(this, `Subnet-${index}`, subnetId)),
+      securityGroups: network.securityGroupIds.map((groupId, index) => SecurityGroup.fromSecurityGroupId(this, `SecurityGroup-${index}`, groupId, { mutable: false })),
+    };
+  }
+
+  /** @returns the variables that lead the functions to the proxies. */
+  private makeProxies(plan: Plan, capabilities: Capabilities): Record<string, string> {
+    const { network } = plan;
+    if (network?.rdsProxy !== true || !capabilities.rdsProxy) return {};
+    const environment: Record<string, string> = {};
+    for (const storeName of STORES) {
+      const store = plan[storeName];
+      if (store.driver !== 'pg' || (store.clusterIdentifier ?? store.instanceIdentifier) === undefined) continue;
+      const proxy = new RdsProxy(this, `Proxy-${storeName}`, { plan, storeName, store, network });
+      environment[storeName === 'legacy' ? ENV.legacyProxyHost : ENV.targetProxyHost] = proxy.endpoint;
+    }
+    return environment;
+  }
+
+  private addOutputs({ plan, planHash, state }: ControlStackProps, apiUrl: string, dashboardName: string): void {
+    const { flags, queues } = state;
+    const values: Readonly<Record<keyof typeof OUTPUTS, string>> = {
+      controlTable: state.table.tableName,
+      bucket: state.bucket.bucketName,
+      forwardRetryQueue: queues.forward.queue.queueUrl,
+      forwardDeadQueue: queues.forward.dead.queueUrl,
+      reverseRetryQueue: queues.reverse.queue.queueUrl,
+      reverseDeadQueue: queues.reverse.dead.queueUrl,
+      flagsApplication: flags.application.ref,
+      flagsEnvironment: flags.environment.ref,
+      flagsProfile: flags.profile.ref,
+      flagsStrategy: flags.strategy.ref,
+      machinePrefix: this.machinePrefix(plan),
+      relayFunction: resourceName(plan.name, 'relay'),
+      apiUrl,
+      dashboardUrl: `https://${this.region}.console.aws.amazon.com/cloudwatch/home?region=${this.region}#dashboards/dashboard/${dashboardName}`,
+      planHash,
+      environment: plan.environment,
+      nextCommand: `npx crossfade start baseline --plan ${plan.name}`,
+    };
+    for (const [name, key] of Object.entries(OUTPUTS)) {
+      // The keys of OUTPUTS, which Object.entries widens to text.
+      new CfnOutput(this, key, { value: values[name as keyof typeof OUTPUTS] });
+    }
+  }
+}
+
+/** Machines with a RequestApproval state. */
+const MACHINES_THAT_ASK: readonly Machine[] = ['reconcile', 'cutover', 'switchover', 'decommission', 'rollback'];
+
+function fromEntries<Name extends string, Value>(names: readonly Name[], make: (name: Name) => Value): Readonly<Record<Name, Value>> {
+  // Object.fromEntries forgets the names that it was given.
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Value>;
+}
