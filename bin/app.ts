@@ -8,7 +8,8 @@ import { loadPlan } from '../lib/plan/load.ts';
 try {
   const app = new App();
   const file: unknown = app.node.tryGetContext('plan') ?? process.env['CROSSFADE_PLAN_FILE'];
-  if (typeof file !== 'string') throw new Error('no plan: give one by -c plan=path/to/plan.yaml or in CROSSFADE_PLAN_FILE');
+  if (typeof file !== 'string')
+    throw new Error('no plan: give one by -c plan=path/to/plan.yaml or in CROSSFADE_PLAN_FILE');
   addCrossfade(app, {
     plan: loadPlan(readFileSync(resolve(file), 'utf8'), file),
     handlers: resolve(import.meta.dirname, '../lambdas'),

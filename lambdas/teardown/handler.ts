@@ -49,5 +49,6 @@ async function answer(event: TeardownEvent, status: 'SUCCESS' | 'FAILED', reason
   });
   // The address is signed for no content type.
   const response = await fetch(event.ResponseURL, { method: 'PUT', body, headers: { 'content-type': '' } });
-  if (!response.ok) throw new Error(`CloudFormation answered ${response.status} to ${event.RequestType} of ${event.LogicalResourceId}`);
+  if (!response.ok)
+    throw new Error(`CloudFormation answered ${response.status} to ${event.RequestType} of ${event.LogicalResourceId}`);
 }

@@ -52,6 +52,7 @@ export interface CommandRow<Payload extends WithNext> extends CommandFacts {
 export interface Printed {
   readonly exit: ExitCode;
   readonly payload: WithNext;
+  readonly bare: boolean;
   text(paint: Paint): string;
 }
 
@@ -64,8 +65,8 @@ export function defineCommand<Payload extends WithNext>({ action, render, ...fac
   return {
     ...facts,
     run: async (context, input) => {
-      const { payload, exit } = await action(context, input);
-      return { payload, exit, text: (paint) => render(payload, paint) };
+      const { payload, exit, bare = false } = await action(context, input);
+      return { payload, exit, bare, text: (paint) => render(payload, paint) };
     },
   };
 }

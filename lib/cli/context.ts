@@ -44,6 +44,8 @@ export interface Context {
 export interface Answer<Payload> {
   readonly payload: Payload;
   readonly exit: ExitCode;
+  /** The answer is a file for another program: no next command is printed under it. */
+  readonly bare?: boolean | undefined;
 }
 
 /** Every payload carries the command to run next. */

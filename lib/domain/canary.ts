@@ -18,23 +18,27 @@ export interface CanaryTenant {
   readonly readPercent: number;
 }
 
-/**
- * @param subject what is read, for a tenant that is alone: table and row key.
- * @param live every tenant of stage `live`, the asked one among them.
- */
-export function isCanaryRead(asked: CanaryTenant, subject: string, live: readonly CanaryTenant[]): boolean {
-  if (asked.readPercent <= 0) return false;
-  if (asked.readPercent >= 100) return true;
-  const limit = asked.readPercent * 100;
+/** Which of a tenant's reads are the target's; `by-row`: those whose hash of table and key is below the weight. */
+export type CanaryShare = 'none' | 'all' | 'by-row';
+
+/** @param live every tenant of stage `live`, the asked one among them. */
+export function canaryShare(asked: CanaryTenant, live: readonly CanaryTenant[]): CanaryShare {
+  if (asked.readPercent <= 0) return 'none';
+  if (asked.readPercent >= 100) return 'all';
   const others = live.filter(
     ({ tenant, readPercent }) =>
       tenant !== asked.tenant && tenant !== NO_TENANT && readPercent > 0 && readPercent < 100,
   );
-  if (others.length === 0 || asked.tenant === NO_TENANT) return bucketOf(CANARY_SALT, `${asked.tenant}/${subject}`) < limit;
-  return (
-    bucketOf(CANARY_SALT, asked.tenant) < limit ||
-    others.every(({ tenant }) => comesBefore(asked.tenant, tenant))
-  );
+  if (others.length === 0 || asked.tenant === NO_TENANT) return 'by-row';
+  const isBelow = bucketOf(CANARY_SALT, asked.tenant) < asked.readPercent * 100;
+  return isBelow || others.every(({ tenant }) => comesBefore(asked.tenant, tenant)) ? 'all' : 'none';
+}
+
+/** @param subject what is read: table and row key. */
+export function isCanaryRead(asked: CanaryTenant, subject: string, live: readonly CanaryTenant[]): boolean {
+  const share = canaryShare(asked, live);
+  if (share !== 'by-row') return share === 'all';
+  return bucketOf(CANARY_SALT, `${asked.tenant}/${subject}`) < asked.readPercent * 100;
 }
 
 /** By bucket, then by name, so that exactly one tenant comes first. */

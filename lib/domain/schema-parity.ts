@@ -116,9 +116,9 @@ function compareColumns(found: Found, legacy: StoreTable, target: StoreTable, de
     const kind = declared.columns[column.name];
     const source = [...touched.renames].find(([, to]) => to === column.name)?.[0] ?? column.name;
     const twin = legacy.columns.find((candidate) => candidate.name === source);
-    if (kind === 'target-owned') {
+    if (kind === 'target-owned' || kind === 'dropped') {
       if (column.notNull && column.fill === 'none')
-        say(found, 'nullability', `target column ${column.name} is owned by the target and NOT NULL, but nothing fills it; give it a default`);
+        say(found, 'nullability', `target column ${column.name} is NOT NULL and legacy does not fill it; give it a default`);
       continue;
     }
     if ((kind === 'mapped' || kind === 'one-way') && !touched.renames.has(source)) continue;

@@ -15,7 +15,12 @@ export interface Capabilities {
   readonly arm64: boolean;
 }
 
-export const ALL_CAPABILITIES: Capabilities = { compositeAlarms: true, rdsProxy: true, batchedDistributedMap: true, arm64: true };
+export const ALL_CAPABILITIES: Capabilities = {
+  compositeAlarms: true,
+  rdsProxy: true,
+  batchedDistributedMap: true,
+  arm64: true,
+};
 
 /** What the emulator of the local environment (MiniStack 1.5.33) lacks. */
 export const EMULATOR_CAPABILITIES: Capabilities = {

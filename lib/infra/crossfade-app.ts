@@ -41,7 +41,10 @@ export function addCrossfade(app: App, { plan, handlers, env = {} }: AppSettings
     },
     terminationProtection: readTerminationProtection(app, plan),
   };
-  const state = new StateStack(app, names.state, { ...shared, description: `Crossfade ${plan.name}: what holds state` });
+  const state = new StateStack(app, names.state, {
+    ...shared,
+    description: `Crossfade ${plan.name}: what holds state`,
+  });
   const control = new ControlStack(app, names.control, {
     ...shared,
     state,
@@ -58,7 +61,8 @@ export function addCrossfade(app: App, { plan, handlers, env = {} }: AppSettings
 function readLambdaEnvironment(app: App): Record<string, string> {
   const given = Object.entries(readJsonContext(app.node, 'lambdaEnvironment'));
   const wrong = given.find(([, value]) => typeof value !== 'string');
-  if (wrong !== undefined) throw new Error(`context lambdaEnvironment: ${wrong[0]} is no text; expected {"NAME":"value"}`);
+  if (wrong !== undefined)
+    throw new Error(`context lambdaEnvironment: ${wrong[0]} is no text; expected {"NAME":"value"}`);
   return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
 }
 

@@ -14,7 +14,10 @@ interface State {
 }
 
 export function unbatchDistributedMaps(definition: { readonly States: Readonly<Record<string, State>> }): unknown {
-  const states = Object.entries(definition.States).map(([name, state]) => [name, isDistributed(state) ? unbatch(state) : state]);
+  const states = Object.entries(definition.States).map(([name, state]) => [
+    name,
+    isDistributed(state) ? unbatch(state) : state,
+  ]);
   return { ...definition, States: Object.fromEntries(states) };
 }
 
@@ -37,7 +40,8 @@ function unbatch(map: MapState): unknown {
 /** The state before hands its data on as output, so `$last.data.x` is `$.x` of the input. */
 function toPath(expression: string): string {
   const match = /^\{% \$last\.data\.(?<path>[\w.]+) %\}$/.exec(expression);
-  if (match?.groups === undefined) throw new Error(`no path for the reader's argument ${expression}; expected {% $last.data.<name> %}`);
+  if (match?.groups === undefined)
+    throw new Error(`no path for the reader's argument ${expression}; expected {% $last.data.<name> %}`);
   return `$.${match.groups['path']}`;
 }
 

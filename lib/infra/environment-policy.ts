@@ -1,6 +1,6 @@
 /** What differs by environment in how state is kept: a dev deployment leaves nothing behind, a prod one keeps what it recorded. */
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Environment, Plan } from '../plan/plan.ts';
 
 export interface EnvironmentPolicy {

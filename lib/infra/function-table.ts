@@ -42,15 +42,28 @@ export interface FunctionRow {
 export const STEP_SECONDS = 300;
 
 export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
-  baseline: step('phase 1: compares schemas, probes writes', ['install', 'apply', 'compare', 'relay'], ['protect-stacks']),
+  baseline: step(
+    'phase 1: compares schemas, probes writes',
+    ['install', 'apply', 'compare', 'relay'],
+    ['protect-stacks'],
+  ),
   'dual-write': step(
     'phase 2: installs capture, exposes tenants',
     ['install', 'relay', 'apply', 'backfill', 'compare', 'fence'],
     ['read-flags', 'publish-flags', 'queue-depths', 'wake-relay', 'protect-stacks'],
   ),
   backfill: step('phase 3: copies history', ['install', 'relay', 'apply', 'backfill', 'compare'], ['queue-depths']),
-  reconcile: step('phase 3: one cycle of comparison', ['install', 'relay', 'apply', 'backfill', 'compare'], ['queue-depths'], 1769),
-  cutover: step('phase 4: moves reads', ['install', 'compare', 'relay', 'read'], ['read-flags', 'publish-flags', 'queue-depths']),
+  reconcile: step(
+    'phase 3: one cycle of comparison',
+    ['install', 'relay', 'apply', 'backfill', 'compare'],
+    ['queue-depths'],
+    1769,
+  ),
+  cutover: step(
+    'phase 4: moves reads',
+    ['install', 'compare', 'relay', 'read'],
+    ['read-flags', 'publish-flags', 'queue-depths'],
+  ),
   switchover: step(
     'phase 4: moves write authority',
     ['install', 'relay', 'apply', 'backfill', 'compare', 'fence'],
@@ -96,10 +109,33 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
     purposes: ['apply', 'compare', 'relay'],
     abilities: [],
   },
-  data: { about: 'GET data: the read router', memory: 1024, timeout: 29, purposes: ['read'], abilities: ['read-flags'] },
-  routing: { about: 'GET routing: the routing in effect', memory: 256, timeout: 10, purposes: [], abilities: ['read-flags'] },
+  data: {
+    about: 'GET data: the read router',
+    memory: 1024,
+    timeout: 29,
+    purposes: ['read'],
+    abilities: ['read-flags'],
+  },
+  routing: {
+    about: 'GET routing: the routing in effect',
+    memory: 256,
+    timeout: 10,
+    purposes: [],
+    abilities: ['read-flags'],
+  },
 };
 
-function step(about: string, purposes: readonly RolePurpose[], abilities: readonly Ability[], memory = 1024): FunctionRow {
-  return { about, memory, timeout: STEP_SECONDS, purposes, abilities: ['objects', 'describe-executions', ...abilities] };
+function step(
+  about: string,
+  purposes: readonly RolePurpose[],
+  abilities: readonly Ability[],
+  memory = 1024,
+): FunctionRow {
+  return {
+    about,
+    memory,
+    timeout: STEP_SECONDS,
+    purposes,
+    abilities: ['objects', 'describe-executions', ...abilities],
+  };
 }

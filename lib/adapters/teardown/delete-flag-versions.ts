@@ -7,11 +7,17 @@ import {
 } from '@aws-sdk/client-appconfig';
 
 /** @returns how many versions were deleted. */
-export async function deleteFlagVersions(client: AppConfigClient, application: string, profile: string): Promise<number> {
+export async function deleteFlagVersions(
+  client: AppConfigClient,
+  application: string,
+  profile: string,
+): Promise<number> {
   const of = { ApplicationId: application, ConfigurationProfileId: profile };
   const numbers: number[] = [];
   for await (const page of paginateListHostedConfigurationVersions({ client }, of)) {
-    numbers.push(...(page.Items ?? []).flatMap(({ VersionNumber }) => (VersionNumber === undefined ? [] : [VersionNumber])));
+    numbers.push(
+      ...(page.Items ?? []).flatMap(({ VersionNumber }) => (VersionNumber === undefined ? [] : [VersionNumber])),
+    );
   }
   for (const number of numbers) {
     try {

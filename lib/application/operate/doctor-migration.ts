@@ -9,6 +9,7 @@ import { phaseOfMigration, useWindows } from './migration-progress.ts';
 import type { Operator } from './operator.ts';
 import { describeProtection } from './protection.ts';
 import { readFacts } from './read-facts.ts';
+import { isUnknownExecution } from './read-runs.ts';
 import { executionName } from './run-view.ts';
 import { MARKS, readMarks } from './set-marks.ts';
 import { readRelays } from './status.ts';
@@ -72,7 +73,8 @@ async function statusOf({ workflow }: Operator, arn: string): Promise<string> {
   try {
     return (await workflow.describe(arn)).status;
   } catch (error) {
-    return error instanceof Error && error.name === 'ExecutionDoesNotExist' ? 'unknown to Step Functions' : 'not to be asked';
+    if (isUnknownExecution(error)) return 'unknown to Step Functions';
+    throw error;
   }
 }
 

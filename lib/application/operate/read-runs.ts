@@ -74,7 +74,12 @@ async function describe(operator: Operator, arn: string): Promise<Execution | un
   try {
     return await operator.workflow.describe(arn);
   } catch (error) {
-    if (error instanceof Error && error.name === 'ExecutionDoesNotExist') return undefined;
+    if (isUnknownExecution(error)) return undefined;
     throw error;
   }
+}
+
+/** Step Functions forgets an execution after 90 days; both adapters say so in the same words. */
+export function isUnknownExecution(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('there is no execution');
 }

@@ -14,6 +14,7 @@ import type { EventMark } from '../../sql/relay/mark-events.ts';
 import { type PayloadRow, readPayloads } from '../../sql/relay/read-payloads.ts';
 import type { Migration } from '../migration.ts';
 import { bisect } from '../rows/bisect.ts';
+import { queueParent } from '../rows/queue-parent.ts';
 import { resolveCollision } from '../rows/resolve-collision.ts';
 
 export interface ClaimedEvent extends Omit<EventToApply, 'row' | 'seq'> {
@@ -260,8 +261,10 @@ async function settleAlone(
     }
   }
   if (!(failure instanceof SqlError)) throw failure;
-  if (failure.kind === 'foreign-key')
+  if (failure.kind === 'foreign-key') {
+    await queueParent(migration, direction, 'apply', table, event.row, failure);
     return [{ seq, state: 'pending', reason: failure.message, waitMs: PARENT_WAIT_MS }];
+  }
   if (failure.kind === 'transient' || failure.kind === 'unique')
     return [{ seq, state: 'retry', reason: failure.message }];
   return [

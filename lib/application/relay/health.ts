@@ -14,6 +14,7 @@ export interface OutboxHealth {
   readonly dead: number;
   /** Age of the oldest undelivered event; 0 when all are delivered. */
   readonly oldestMs: number;
+  /** Captured in the window and old enough to be delivered, and how many of those are. */
   readonly captured: number;
   readonly delivered: number;
   readonly undeliveredTenants: readonly string[];
@@ -26,7 +27,9 @@ const SET_ASIDE_SHOWN = 20;
 export async function readHealth(deps: Deps, direction: Direction): Promise<OutboxHealth> {
   const source = deps.databases.open(sourceOf(direction), 'relay');
   const windowMs = deps.plan.dualWrite.drainWindow;
-  const [row] = await source.query<OutboxHealthRow>(outboxHealth(windowMs));
+  const [row] = await source.query<OutboxHealthRow>(
+    outboxHealth(windowMs, Math.min(deps.plan.dualWrite.lagLimit, windowMs / 2)),
+  );
   if (row === undefined) throw new RangeError('the outbox always answers with one row of counts');
   const waiting = Number(row.parked) + Number(row.dead);
   return {

@@ -4,9 +4,11 @@ import { receiverOf, sourceOf } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { SqlError } from '../../ports/sql.ts';
 import { applySnapshot, type ReadVerdictRow, type RowRead } from '../../sql/apply/apply-snapshot.ts';
+import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Migration } from '../migration.ts';
 import { bisect } from './bisect.ts';
+import { queueParent } from './queue-parent.ts';
 import { resolveCollision } from './resolve-collision.ts';
 
 export interface SnapshotRead {
@@ -24,14 +26,23 @@ export interface AppliedReads {
   readonly absent: readonly string[];
   /** To be read again: the door was opened after the snapshot, or authority has moved. */
   readonly refused: readonly string[];
+  /** Waits for its parent in the repair queue, together with it. */
+  readonly queued: readonly string[];
   readonly failed: readonly { readonly rowKey: string; readonly reason: string }[];
 }
 
-export const NOTHING_APPLIED: AppliedReads = { applied: [], newer: [], absent: [], refused: [], failed: [] };
+export const NOTHING_APPLIED: AppliedReads = {
+  applied: [],
+  newer: [],
+  absent: [],
+  refused: [],
+  queued: [],
+  failed: [],
+};
 
 interface Settled {
   readonly rowKey: string;
-  readonly verdict: ReadVerdictRow['verdict'] | 'failed';
+  readonly verdict: ReadVerdictRow['verdict'] | 'queued' | 'failed';
   readonly reason: string;
 }
 
@@ -64,6 +75,7 @@ export async function applyReads(
     newer: withVerdict('newer'),
     absent: withVerdict('absent'),
     refused: withVerdict('refused', 'authority'),
+    queued: withVerdict('queued'),
     failed: settled.filter((item) => item.verdict === 'failed').map(({ rowKey, reason }) => ({ rowKey, reason })),
   };
 }
@@ -111,6 +123,7 @@ export function addApplied(one: AppliedReads, other: AppliedReads): AppliedReads
     newer: [...one.newer, ...other.newer],
     absent: [...one.absent, ...other.absent],
     refused: [...one.refused, ...other.refused],
+    queued: [...one.queued, ...other.queued],
     failed: [...one.failed, ...other.failed],
   };
 }
@@ -150,6 +163,13 @@ async function settleAlone(
     }
   }
   if (!(failure instanceof SqlError)) throw failure;
+  if (failure.kind === 'foreign-key' && row.row !== null) {
+    await queueParent(migration, direction, 'backfill', table, row.row, failure);
+    await migration.deps.databases
+      .open(receiverOf(direction), 'backfill')
+      .query(queueRepairs(table.name, [row.rowKey], `waits for its parent (${failure.constraint})`));
+    return [{ rowKey: row.rowKey, verdict: 'queued', reason: failure.message }];
+  }
   return [{ rowKey: row.rowKey, verdict: 'failed', reason: failure.message }];
 }
 

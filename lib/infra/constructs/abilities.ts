@@ -28,15 +28,23 @@ const CONTROL_TABLE_ACTIONS = [
 /** Every function remembers in the control table; the rest by its row. */
 export function grantAbilities(name: FunctionName, scope: Scope): void {
   const { role, state } = scope;
-  role.addToPolicy(new PolicyStatement({ sid: 'ControlTable', actions: CONTROL_TABLE_ACTIONS, resources: [state.table.tableArn] }));
+  role.addToPolicy(
+    new PolicyStatement({ sid: 'ControlTable', actions: CONTROL_TABLE_ACTIONS, resources: [state.table.tableArn] }),
+  );
   state.key?.grantEncryptDecrypt(role);
   for (const ability of FUNCTION_TABLE[name].abilities) GRANTS[ability](scope);
 }
 
 const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
-  'read-flags': ({ role, state }) => allow(role, 'ReadFlags', ['appconfig:StartConfigurationSession', 'appconfig:GetLatestConfiguration'], [state.flagsArn]),
+  'read-flags': ({ role, state }) =>
+    allow(
+      role,
+      'ReadFlags',
+      ['appconfig:StartConfigurationSession', 'appconfig:GetLatestConfiguration'],
+      [state.handed.flags.deployed],
+    ),
   'publish-flags': ({ role, state }) => {
-    const { application, environment, profile, strategy } = state.flagsArns;
+    const { application, environment, profile, strategy } = state.handed.flags;
     allow(
       role,
       'PublishFlags',
@@ -50,31 +58,66 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
         'appconfig:ListDeployments',
         'appconfig:StopDeployment',
       ],
-      [application, environment, profile, `${profile}/hostedconfigurationversion/*`, `${environment}/deployment/*`, strategy],
+      [
+        application,
+        environment,
+        profile,
+        `${profile}/hostedconfigurationversion/*`,
+        `${environment}/deployment/*`,
+        strategy,
+      ],
     );
-    acknowledgeWildcards(role, 'PublishFlags', [`${profile}/hostedconfigurationversion/*`, `${environment}/deployment/*`], 'versions and deployments have the numbers that AppConfig gives them.');
+    acknowledgeWildcards(
+      role,
+      'PublishFlags',
+      [`${profile}/hostedconfigurationversion/*`, `${environment}/deployment/*`],
+      'versions and deployments have the numbers that AppConfig gives them.',
+    );
   },
   objects: ({ role, state }) => {
-    const objects = state.bucket.arnForObjects('*');
+    const objects = `${state.handed.bucketArn}/*`;
     allow(role, 'Objects', ['s3:GetObject', 's3:PutObject'], [objects]);
-    allow(role, 'ObjectList', ['s3:ListBucket'], [state.bucket.bucketArn]);
+    allow(role, 'ObjectList', ['s3:ListBucket'], [state.handed.bucketArn]);
     acknowledgeWildcards(role, 'Objects', [objects], 'all objects of the bucket are Crossfade’s own.');
   },
-  'send-retries': ({ role, state }) => allow(role, 'SendRetries', ['sqs:SendMessage', 'sqs:GetQueueUrl'], arnsOf(retryQueues(state))),
+  'send-retries': ({ role, state }) =>
+    allow(role, 'SendRetries', ['sqs:SendMessage', 'sqs:GetQueueUrl'], arnsOf(retryQueues(state))),
   'take-retries': ({ role, state }) =>
     allow(
       role,
       'TakeRetries',
-      ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'],
+      [
+        'sqs:ReceiveMessage',
+        'sqs:DeleteMessage',
+        'sqs:ChangeMessageVisibility',
+        'sqs:GetQueueAttributes',
+        'sqs:GetQueueUrl',
+      ],
       arnsOf(retryQueues(state)),
     ),
   'queue-depths': ({ role, state }) =>
-    allow(role, 'QueueDepths', ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], arnsOf([...retryQueues(state), ...deadQueues(state)])),
+    allow(
+      role,
+      'QueueDepths',
+      ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'],
+      arnsOf([...retryQueues(state), ...deadQueues(state)]),
+    ),
   'wake-relay': ({ role, plan }) =>
-    allow(role, 'WakeRelay', ['lambda:InvokeFunction'], [
-      Stack.of(role).formatArn({ service: 'lambda', resource: 'function', resourceName: resourceName(plan.name, 'relay'), arnFormat: ArnFormat.COLON_RESOURCE_NAME }),
-    ]),
-  'describe-executions': ({ role, plan }) => allowOnMachines(role, plan, 'DescribeExecutions', ['states:DescribeExecution', 'states:ListExecutions']),
+    allow(
+      role,
+      'WakeRelay',
+      ['lambda:InvokeFunction'],
+      [
+        Stack.of(role).formatArn({
+          service: 'lambda',
+          resource: 'function',
+          resourceName: resourceName(plan.name, 'relay'),
+          arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+        }),
+      ],
+    ),
+  'describe-executions': ({ role, plan }) =>
+    allowOnMachines(role, plan, 'DescribeExecutions', ['states:DescribeExecution', 'states:ListExecutions']),
   'stop-executions': ({ role, plan }) => allowOnMachines(role, plan, 'StopExecutions', ['states:StopExecution']),
   'protect-stacks': ({ role, plan }) => {
     const names = stackNames(plan.name);
@@ -82,7 +125,12 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
       Stack.of(role).formatArn({ service: 'cloudformation', resource: 'stack', resourceName: `${name}/*` }),
     );
     allow(role, 'ProtectStacks', ['cloudformation:UpdateTerminationProtection', 'cloudformation:DescribeStacks'], arns);
-    acknowledgeWildcards(role, 'ProtectStacks', arns, 'the id that CloudFormation appends to the name of a stack is not known before it exists.');
+    acknowledgeWildcards(
+      role,
+      'ProtectStacks',
+      arns,
+      'the id that CloudFormation appends to the name of a stack is not known before it exists.',
+    );
   },
 };
 
@@ -109,7 +157,12 @@ function allowOnMachines(role: Role, plan: Plan, sid: string, actions: string[])
     }),
   );
   allow(role, sid, actions, arns);
-  acknowledgeWildcards(role, sid, arns, 'the eight machines of this plan and their executions, whose names are made at run time.');
+  acknowledgeWildcards(
+    role,
+    sid,
+    arns,
+    'the eight machines of this plan and their executions, whose names are made at run time.',
+  );
 }
 
 function allow(role: Role, sid: string, actions: string[], resources: readonly string[]): void {
@@ -118,6 +171,9 @@ function allow(role: Role, sid: string, actions: string[], resources: readonly s
 
 function acknowledgeWildcards(role: Role, ability: string, resources: readonly string[], reason: string): void {
   for (const resource of resources) {
-    Validations.of(role).acknowledge({ id: `AwsSolutions-IAM5[Resource::${nagName(role, resource)}]`, reason: `${ability}: ${reason}` });
+    Validations.of(role).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::${nagName(role, resource)}]`,
+      reason: `${ability}: ${reason}`,
+    });
   }
 }

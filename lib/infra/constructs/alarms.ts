@@ -51,7 +51,8 @@ export class Alarms extends Construct {
     super(scope, id);
     const { plan } = props;
     const specs = describeAlarms(props);
-    const topic = plan.alarms.topicArn === undefined ? undefined : Topic.fromTopicArn(this, 'Topic', plan.alarms.topicArn);
+    const topic =
+      plan.alarms.topicArn === undefined ? undefined : Topic.fromTopicArn(this, 'Topic', plan.alarms.topicArn);
     const alarms = ALARMS.map(({ name, threshold, runbook }) => {
       const spec = specs[name];
       return new Alarm(this, name, {
@@ -59,7 +60,8 @@ export class Alarms extends Construct {
         alarmDescription: describe(`${name}: ${threshold}.`, runbook),
         metric: spec.metric,
         threshold: spec.above ?? spec.below ?? 0,
-        comparisonOperator: spec.below === undefined ? ComparisonOperator.GREATER_THAN_THRESHOLD : ComparisonOperator.LESS_THAN_THRESHOLD,
+        comparisonOperator:
+          spec.below === undefined ? ComparisonOperator.GREATER_THAN_THRESHOLD : ComparisonOperator.LESS_THAN_THRESHOLD,
         evaluationPeriods: spec.periods,
         datapointsToAlarm: spec.breaching ?? spec.periods,
         treatMissingData: spec.silenceIsFailure === true ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
@@ -81,7 +83,16 @@ export class Alarms extends Construct {
 export function crossfadeMetric(
   plan: Plan,
   name: MetricName,
-  { statistic, period, ...dimensions }: { readonly statistic: string; readonly period?: Duration; readonly store?: StoreName; readonly direction?: Direction },
+  {
+    statistic,
+    period,
+    ...dimensions
+  }: {
+    readonly statistic: string;
+    readonly period?: Duration;
+    readonly store?: StoreName;
+    readonly direction?: Direction;
+  },
 ): Metric {
   return new Metric({
     namespace: METRIC_NAMESPACE,
@@ -92,7 +103,12 @@ export function crossfadeMetric(
   });
 }
 
-function describeAlarms({ plan, deadQueues, scheduleDeadQueue, relay }: AlarmsProps): Readonly<Record<AlarmName, AlarmSpec>> {
+function describeAlarms({
+  plan,
+  deadQueues,
+  scheduleDeadQueue,
+  relay,
+}: AlarmsProps): Readonly<Record<AlarmName, AlarmSpec>> {
   const cycle = inWholeMinutes(plan.reconcile.cycle);
   const lag = (direction: Direction): AlarmSpec => ({
     metric: crossfadeMetric(plan, 'replicationLag', { statistic: Stats.MAXIMUM, store: receiverOf(direction) }),
@@ -109,7 +125,10 @@ function describeAlarms({ plan, deadQueues, scheduleDeadQueue, relay }: AlarmsPr
     above: 0,
     periods: 1,
   });
-  const any = (name: MetricName, dimensions: { readonly store?: StoreName; readonly direction?: Direction } = {}): AlarmSpec => ({
+  const any = (
+    name: MetricName,
+    dimensions: { readonly store?: StoreName; readonly direction?: Direction } = {},
+  ): AlarmSpec => ({
     metric: crossfadeMetric(plan, name, { statistic: Stats.SUM, ...dimensions }),
     above: 0,
     periods: 1,

@@ -20,7 +20,8 @@ export interface CodeBundleProps {
 }
 
 /** CommonJS dependencies (pg, parts of the AWS SDK) call `require`, which ES modules do not have. */
-const REQUIRE_BANNER = "import{createRequire as crossfadeRequire}from'node:module';const require=crossfadeRequire(import.meta.url);";
+const REQUIRE_BANNER =
+  "import{createRequire as crossfadeRequire}from'node:module';const require=crossfadeRequire(import.meta.url);";
 
 /** Built once for an app and folder: synth may ask from two stacks. */
 export function bundleCode(scope: Construct, { handlers, names, plan }: CodeBundleProps): Code {

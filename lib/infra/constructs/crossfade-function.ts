@@ -3,7 +3,7 @@ import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { Architecture, type Code, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { type Architecture, type Code, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -49,7 +49,10 @@ export class CrossfadeFunction extends Construct {
       removalPolicy: props.logRemoval,
       ...(props.logKey === undefined ? {} : { encryptionKey: props.logKey }),
     });
-    this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com'), description: props.about });
+    this.role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      description: props.about,
+    });
     logGroup.grantWrite(this.role);
     if (network !== undefined) allowNetworkInterfaces(this.role);
 
@@ -68,11 +71,16 @@ export class CrossfadeFunction extends Construct {
       tracing: Tracing.ACTIVE,
       ...(network === undefined
         ? {}
-        : { vpc: network.vpc, vpcSubnets: { subnets: [...network.subnets] }, securityGroups: [...network.securityGroups] }),
+        : {
+            vpc: network.vpc,
+            vpcSubnets: { subnets: [...network.subnets] },
+            securityGroups: [...network.securityGroups],
+          }),
     });
     Validations.of(this.role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
-      reason: 'X-Ray segments, and network interfaces of a function in a VPC, belong to no resource that a policy could name.',
+      reason:
+        'X-Ray segments, and network interfaces of a function in a VPC, belong to no resource that a policy could name.',
     });
   }
 }
@@ -98,5 +106,7 @@ function allowNetworkInterfaces(role: Role): void {
 export function functionTimeout(timeout: number | 'run', runFor: number): Duration {
   const RELAY_MARGIN_SECONDS = 55;
   const LAMBDA_LIMIT_SECONDS = 900;
-  return Duration.seconds(timeout === 'run' ? Math.min(Math.ceil(runFor / 1_000) + RELAY_MARGIN_SECONDS, LAMBDA_LIMIT_SECONDS) : timeout);
+  return Duration.seconds(
+    timeout === 'run' ? Math.min(Math.ceil(runFor / 1_000) + RELAY_MARGIN_SECONDS, LAMBDA_LIMIT_SECONDS) : timeout,
+  );
 }

@@ -31,9 +31,13 @@ export class MigrationDashboard extends Construct {
 }
 
 function storeRow(plan: Plan, store: StoreName): GraphWidget[] {
-  const of = (name: Parameters<typeof crossfadeMetric>[1], statistic: string) => crossfadeMetric(plan, name, { statistic, store });
+  const of = (name: Parameters<typeof crossfadeMetric>[1], statistic: string) =>
+    crossfadeMetric(plan, name, { statistic, store });
   return [
-    graph(`${store}: write latency`, [of('writeLatency', Stats.percentile(50)), of('writeLatency', Stats.percentile(99))]),
+    graph(`${store}: write latency`, [
+      of('writeLatency', Stats.percentile(50)),
+      of('writeLatency', Stats.percentile(99)),
+    ]),
     graph(`${store}: error rate`, [of('errorRate', Stats.AVERAGE)]),
     graph(`${store}: replication lag`, [of('replicationLag', Stats.MAXIMUM)]),
   ];
@@ -41,8 +45,14 @@ function storeRow(plan: Plan, store: StoreName): GraphWidget[] {
 
 function driftRow(plan: Plan): (GraphWidget | SingleValueWidget)[] {
   const drift = crossfadeMetric(plan, 'driftPercent', { statistic: Stats.MAXIMUM });
-  const rows = [crossfadeMetric(plan, 'rowsCompared', { statistic: Stats.SUM }), crossfadeMetric(plan, 'rowsDrifted', { statistic: Stats.SUM })];
-  return [graph('drift', [drift]), new SingleValueWidget({ title: 'rows compared and drifted', metrics: rows, ...THIRD })];
+  const rows = [
+    crossfadeMetric(plan, 'rowsCompared', { statistic: Stats.SUM }),
+    crossfadeMetric(plan, 'rowsDrifted', { statistic: Stats.SUM }),
+  ];
+  return [
+    graph('drift', [drift]),
+    new SingleValueWidget({ title: 'rows compared and drifted', metrics: rows, ...THIRD }),
+  ];
 }
 
 function eventsGraph(plan: Plan): GraphWidget {
@@ -55,7 +65,8 @@ function eventsGraph(plan: Plan): GraphWidget {
 }
 
 function queuesGraph(queues: Readonly<Record<Direction, RetryQueue>>): GraphWidget {
-  const depth = (queue: IQueue, label: string) => queue.metricApproximateNumberOfMessagesVisible({ label, statistic: Stats.MAXIMUM });
+  const depth = (queue: IQueue, label: string) =>
+    queue.metricApproximateNumberOfMessagesVisible({ label, statistic: Stats.MAXIMUM });
   const metrics = DIRECTIONS.flatMap((direction) => [
     depth(queues[direction].queue, `${direction} retries`),
     depth(queues[direction].dead, `${direction} dead letters`),
@@ -65,7 +76,9 @@ function queuesGraph(queues: Readonly<Record<Direction, RetryQueue>>): GraphWidg
 
 function readsRow(plan: Plan): GraphWidget[] {
   const reads = STORES.map((store) => crossfadeMetric(plan, 'reads', { statistic: Stats.SUM, store }));
-  const latency = STORES.map((store) => crossfadeMetric(plan, 'readLatency', { statistic: Stats.percentile(99), store }));
+  const latency = STORES.map((store) =>
+    crossfadeMetric(plan, 'readLatency', { statistic: Stats.percentile(99), store }),
+  );
   const fallbacks = crossfadeMetric(plan, 'readFallbacks', { statistic: Stats.SUM });
   const breaker = crossfadeMetric(plan, 'breakerOpened', { statistic: Stats.SUM });
   return [graph('reads and fallbacks', [...reads, fallbacks, breaker]), graph('read latency p99', latency)];

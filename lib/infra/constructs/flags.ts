@@ -69,7 +69,7 @@ export class Flags extends Construct {
       configurationVersion: FIRST_VERSION,
       deploymentStrategyId: ALL_AT_ONCE,
     });
-    deployment.addDependency(version);
+    deployment.addResourceDependency(version);
     for (const resource of [this.application, this.environment, this.profile, this.strategy, version, deployment]) {
       resource.applyRemovalPolicy(removalPolicy);
     }

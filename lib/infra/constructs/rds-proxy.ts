@@ -18,12 +18,21 @@ export class RdsProxy extends Construct {
 
   constructor(scope: Construct, id: string, { plan, storeName, store, network }: RdsProxyProps) {
     super(scope, id);
-    const secrets = [...new Set(ROLE_PURPOSES.map((purpose) => secretArnFor(store, purpose)).filter((arn) => arn !== undefined))];
+    const secrets = [
+      ...new Set(ROLE_PURPOSES.map((purpose) => secretArnFor(store, purpose)).filter((arn) => arn !== undefined)),
+    ];
     if (secrets.length === 0) {
-      throw new Error(`network.rdsProxy: the ${storeName} store has no secretArn; a proxy signs in with secrets, not with the URL of ${store.urlEnv ?? 'an environment variable'}`);
+      throw new Error(
+        `network.rdsProxy: the ${storeName} store has no secretArn; a proxy signs in with secrets, not with the URL of ${store.urlEnv ?? 'an environment variable'}`,
+      );
     }
-    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('rds.amazonaws.com'), description: `proxy of the ${storeName} store` });
-    role.addToPolicy(new PolicyStatement({ sid: 'Secrets', actions: ['secretsmanager:GetSecretValue'], resources: secrets }));
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('rds.amazonaws.com'),
+      description: `proxy of the ${storeName} store`,
+    });
+    role.addToPolicy(
+      new PolicyStatement({ sid: 'Secrets', actions: ['secretsmanager:GetSecretValue'], resources: secrets }),
+    );
     const proxy = new CfnDBProxy(this, 'Resource', {
       dbProxyName: resourceName(plan.name, storeName),
       engineFamily: 'POSTGRESQL',
@@ -31,7 +40,12 @@ export class RdsProxy extends Construct {
       roleArn: role.roleArn,
       vpcSubnetIds: [...network.subnetIds],
       vpcSecurityGroupIds: [...network.securityGroupIds],
-      auth: secrets.map((secretArn) => ({ authScheme: 'SECRETS', iamAuth: 'DISABLED', secretArn, clientPasswordAuthType: 'POSTGRES_SCRAM_SHA_256' })),
+      auth: secrets.map((secretArn) => ({
+        authScheme: 'SECRETS',
+        iamAuth: 'DISABLED',
+        secretArn,
+        clientPasswordAuthType: 'POSTGRES_SCRAM_SHA_256',
+      })),
     });
     // The proxy reads the secrets as soon as it exists.
     proxy.node.addDependency(role);
@@ -41,7 +55,11 @@ export class RdsProxy extends Construct {
       ...(store.clusterIdentifier === undefined ? {} : { dbClusterIdentifiers: [store.clusterIdentifier] }),
       ...(store.instanceIdentifier === undefined ? {} : { dbInstanceIdentifiers: [store.instanceIdentifier] }),
       // Sessions of Crossfade's roles only: the application keeps its own way in.
-      connectionPoolConfigurationInfo: { maxConnectionsPercent: 30, maxIdleConnectionsPercent: 10, connectionBorrowTimeout: 5 },
+      connectionPoolConfigurationInfo: {
+        maxConnectionsPercent: 30,
+        maxIdleConnectionsPercent: 10,
+        connectionBorrowTimeout: 5,
+      },
     });
     this.endpoint = proxy.attrEndpoint;
   }

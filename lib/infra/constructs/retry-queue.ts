@@ -23,7 +23,11 @@ export class RetryQueue extends Construct {
   readonly queue: Queue;
   readonly dead: Queue;
 
-  constructor(scope: Construct, id: string, { consumerSeconds, deadRetention, removalPolicy, encryptionKey }: RetryQueueProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { consumerSeconds, deadRetention, removalPolicy, encryptionKey }: RetryQueueProps,
+  ) {
     super(scope, id);
     const shared = {
       enforceSSL: true,

@@ -1,5 +1,6 @@
 /** What EventBridge Scheduler fires: the relay of each direction, the controller, and a cycle of reconciliation. */
-import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression, ScheduleGroup, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
@@ -11,6 +12,7 @@ import { resourceName } from '../../contracts/functions.ts';
 import { DIRECTIONS } from '../../domain/direction.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { inWholeMinutes } from '../environment-policy.ts';
+import { nagName } from './nag-name.ts';
 
 export interface SchedulesProps {
   readonly plan: Plan;
@@ -25,7 +27,11 @@ export class Schedules extends Construct {
   /** What could not be started. */
   readonly dead: Queue;
 
-  constructor(scope: Construct, id: string, { plan, relay, controller, reconcile, removalPolicy, encryptionKey }: SchedulesProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { plan, relay, controller, reconcile, removalPolicy, encryptionKey }: SchedulesProps,
+  ) {
     super(scope, id);
     this.dead = new Queue(this, 'Dead', {
       enforceSSL: true,
@@ -35,9 +41,26 @@ export class Schedules extends Construct {
         ? { encryption: QueueEncryption.SQS_MANAGED }
         : { encryption: QueueEncryption.KMS, encryptionMasterKey: encryptionKey }),
     });
-    const scheduleGroup = new ScheduleGroup(this, 'Group', { scheduleGroupName: resourceName(plan.name, 'schedules'), removalPolicy });
+    const scheduleGroup = new ScheduleGroup(this, 'Group', {
+      scheduleGroupName: resourceName(plan.name, 'schedules'),
+      removalPolicy,
+    });
     // The next start is never far off: a late one would only run beside it.
-    const delivery = { deadLetterQueue: this.dead, retryAttempts: 2, maxEventAge: Duration.minutes(1) };
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com'),
+      description: 'starts what the schedules name',
+    });
+    const delivery = { role, deadLetterQueue: this.dead, retryAttempts: 2, maxEventAge: Duration.minutes(1) };
+    for (const { functionArn } of [relay, controller]) {
+      Validations.of(role).acknowledge({
+        id: `AwsSolutions-IAM5[Resource::${nagName(this, `${functionArn}:*`)}]`,
+        reason: 'Versions of this one function, which CDK allows wherever it allows the function.',
+      });
+    }
+    Validations.of(this.dead).acknowledge({
+      id: 'AwsSolutions-SQS3',
+      reason: 'It is the dead-letter queue of the schedules, which cdk-nag does not see.',
+    });
 
     for (const direction of DIRECTIONS) {
       new Schedule(this, `Relay-${direction}`, {

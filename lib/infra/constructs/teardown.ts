@@ -30,8 +30,16 @@ export class Teardown extends Construct {
     });
     const objects = bucket.arnForObjects('*');
     const versions = `${profileArn}/hostedconfigurationversion/*`;
-    fn.role.addToPolicy(new PolicyStatement({ sid: 'Objects', actions: ['s3:DeleteObject', 's3:DeleteObjectVersion'], resources: [objects] }));
-    fn.role.addToPolicy(new PolicyStatement({ sid: 'ObjectList', actions: ['s3:ListBucketVersions'], resources: [bucket.bucketArn] }));
+    fn.role.addToPolicy(
+      new PolicyStatement({
+        sid: 'Objects',
+        actions: ['s3:DeleteObject', 's3:DeleteObjectVersion'],
+        resources: [objects],
+      }),
+    );
+    fn.role.addToPolicy(
+      new PolicyStatement({ sid: 'ObjectList', actions: ['s3:ListBucketVersions'], resources: [bucket.bucketArn] }),
+    );
     fn.role.addToPolicy(
       new PolicyStatement({
         sid: 'Versions',

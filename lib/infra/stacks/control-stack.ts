@@ -15,7 +15,12 @@ import type { Capabilities } from '../capabilities.ts';
 import { grantAbilities } from '../constructs/abilities.ts';
 import { Alarms } from '../constructs/alarms.ts';
 import { bundleCode } from '../constructs/code-bundle.ts';
-import { CrossfadeFunction, type FunctionDefaults, type FunctionNetwork, functionTimeout } from '../constructs/crossfade-function.ts';
+import {
+  CrossfadeFunction,
+  type FunctionDefaults,
+  type FunctionNetwork,
+  functionTimeout,
+} from '../constructs/crossfade-function.ts';
 import { MigrationDashboard } from '../constructs/dashboard.ts';
 import { grantDatabaseAccess } from '../constructs/database-access.ts';
 import { CrossfadeHttpApi } from '../constructs/http-api.ts';
@@ -49,13 +54,21 @@ export class ControlStack extends Stack {
   constructor(scope: Construct, id: string, props: ControlStackProps) {
     super(scope, id, props);
     const { plan, state, capabilities } = props;
-    this.addDependency(state);
-    const logs = { logRetention: logRetention(plan), logRemoval: ENVIRONMENT_POLICIES[plan.environment].removal, logKey: state.key };
+    this.addStackDependency(state);
+    const logs = {
+      logRetention: logRetention(plan),
+      logRemoval: ENVIRONMENT_POLICIES[plan.environment].removal,
+      logKey: state.key,
+    };
 
     this.functions = this.makeFunctions(props, {
       code: bundleCode(this, { handlers: props.handlers, names: FUNCTIONS, plan }),
       architecture: props.architecture,
-      environment: { ...this.functionEnvironment(props), ...this.makeProxies(plan, capabilities), ...props.lambdaEnvironment },
+      environment: {
+        ...this.functionEnvironment(props),
+        ...this.makeProxies(plan, capabilities),
+        ...props.lambdaEnvironment,
+      },
       ...logs,
       network: this.findNetwork(plan),
     });
@@ -103,12 +116,17 @@ export class ControlStack extends Stack {
       });
       grantDatabaseAccess(made.role, plan, row.purposes);
       grantAbilities(name, { role: made.role, plan, state });
-      if (plan.alarms.topicArn !== undefined) Topic.fromTopicArn(made, 'AlarmTopic', plan.alarms.topicArn).grantPublish(made.role);
+      if (plan.alarms.topicArn !== undefined)
+        Topic.fromTopicArn(made, 'AlarmTopic', plan.alarms.topicArn).grantPublish(made.role);
       return made;
     });
   }
 
-  private makeMachine(machine: Machine, { plan, state, capabilities }: ControlStackProps, logs: Pick<FunctionDefaults, 'logRetention' | 'logRemoval' | 'logKey'>) {
+  private makeMachine(
+    machine: Machine,
+    { plan, state, capabilities }: ControlStackProps,
+    logs: Pick<FunctionDefaults, 'logRetention' | 'logRemoval' | 'logKey'>,
+  ) {
     const fn = this.functions[machine].resource;
     const compares = machine === 'reconcile';
     const asks = MACHINES_THAT_ASK.includes(machine);
@@ -121,7 +139,8 @@ export class ControlStack extends Stack {
         ...(asks ? { ApprovalTimeoutSeconds: inWholeSeconds(plan.approvals.expiry).toSeconds() } : {}),
         ...(compares ? { ChunksPerBatch: plan.reconcile.chunksPerBatch, Concurrency: plan.reconcile.concurrency } : {}),
       },
-      ...(compares ? { mapBucket: state.bucket } : {}),
+      ...(compares ? { mapBucketArn: state.handed.bucketArn } : {}),
+      key: state.key,
       batchedDistributedMap: capabilities.batchedDistributedMap,
       ...logs,
     });
@@ -158,16 +177,27 @@ export class ControlStack extends Stack {
   }
 
   private machinePrefix(plan: Plan): string {
-    return this.formatArn({ service: 'states', resource: 'stateMachine', resourceName: resourceName(plan.name, ''), arnFormat: ArnFormat.COLON_RESOURCE_NAME });
+    return this.formatArn({
+      service: 'states',
+      resource: 'stateMachine',
+      resourceName: resourceName(plan.name, ''),
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
   }
 
   private findNetwork({ network }: Plan): FunctionNetwork | undefined {
     if (network === undefined) return undefined;
     return {
       // Zones are not in the plan and not needed: the subnets stand for them.
-      vpc: Vpc.fromVpcAttributes(this, 'Vpc', { vpcId: network.vpcId, availabilityZones: network.subnetIds.map((_, index) => `zone-${index}`), privateSubnetIds: [...network.subnetIds] }),
+      vpc: Vpc.fromVpcAttributes(this, 'Vpc', {
+        vpcId: network.vpcId,
+        availabilityZones: network.subnetIds.map((_, index) => `zone-${index}`),
+        privateSubnetIds: [...network.subnetIds],
+      }),
       subnets: network.subnetIds.map((subnetId, index) => Subnet.fromSubnetId(this, `Subnet-${index}`, subnetId)),
-      securityGroups: network.securityGroupIds.map((groupId, index) => SecurityGroup.fromSecurityGroupId(this, `SecurityGroup-${index}`, groupId, { mutable: false })),
+      securityGroups: network.securityGroupIds.map((groupId, index) =>
+        SecurityGroup.fromSecurityGroupId(this, `SecurityGroup-${index}`, groupId, { mutable: false }),
+      ),
     };
   }
 
@@ -216,7 +246,10 @@ export class ControlStack extends Stack {
 /** Machines with a RequestApproval state. */
 const MACHINES_THAT_ASK: readonly Machine[] = ['reconcile', 'cutover', 'switchover', 'decommission', 'rollback'];
 
-function fromEntries<Name extends string, Value>(names: readonly Name[], make: (name: Name) => Value): Readonly<Record<Name, Value>> {
+function fromEntries<Name extends string, Value>(
+  names: readonly Name[],
+  make: (name: Name) => Value,
+): Readonly<Record<Name, Value>> {
   // Object.fromEntries forgets the names that it was given.
   return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Value>;
 }

@@ -1,10 +1,10 @@
 /** What holds state: control table, bucket, queues, flags, and their key. Deployed first, destroyed last, and protected by environment. */
-import { Duration, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib';
+import { CfnOutput, Duration, Fn, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Architecture } from 'aws-cdk-lib/aws-lambda';
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { resourceName } from '../../contracts/functions.ts';
 import type { Direction } from '../../domain/direction.ts';
@@ -22,6 +22,19 @@ export interface StateStackProps extends StackProps {
   readonly lambdaEnvironment: Readonly<Record<string, string>>;
 }
 
+/** ARNs as the other stack writes them. */
+export interface HandedState {
+  readonly bucketArn: string;
+  readonly flags: {
+    readonly application: string;
+    readonly environment: string;
+    readonly profile: string;
+    readonly strategy: string;
+    /** What readers ask for: the profile as deployed to the environment. */
+    readonly deployed: string;
+  };
+}
+
 /** Lists and results of one cycle are of use while it may be looked into. */
 const WORKING_FILES_LIVE = Duration.days(30);
 export const WORKING_PREFIXES = ['chunks/', 'map-results/'] as const;
@@ -33,8 +46,13 @@ export class StateStack extends Stack {
   readonly flags: Flags;
   /** Key of all that is stored. Undefined: encrypted with keys that AWS owns. */
   readonly key: IKey | undefined;
+  readonly handed: HandedState;
 
-  constructor(scope: Construct, id: string, { plan, handlers, architecture, lambdaEnvironment, ...props }: StateStackProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { plan, handlers, architecture, lambdaEnvironment, ...props }: StateStackProps,
+  ) {
     super(scope, id, props);
     const policy = ENVIRONMENT_POLICIES[plan.environment];
     this.key = this.makeKey(plan);
@@ -44,13 +62,15 @@ export class StateStack extends Stack {
       sortKey: { name: 'sk', type: AttributeType.STRING },
       billing: Billing.onDemand(),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      encryption: this.key === undefined ? TableEncryptionV2.dynamoOwnedKey() : TableEncryptionV2.customerManagedKey(this.key),
+      encryption:
+        this.key === undefined ? TableEncryptionV2.dynamoOwnedKey() : TableEncryptionV2.customerManagedKey(this.key),
       deletionProtection: policy.deletionProtection,
       removalPolicy: policy.removal,
     });
     this.bucket = this.makeBucket(policy.versionedBucket, policy.removal);
     this.queues = { forward: this.makeQueue('ForwardRetries', plan), reverse: this.makeQueue('ReverseRetries', plan) };
     this.flags = new Flags(this, 'Flags', { plan, removalPolicy: policy.removal });
+    this.handed = this.hand();
     if (policy.removal === RemovalPolicy.DESTROY) {
       new Teardown(this, 'Teardown', {
         handlers,
@@ -62,25 +82,47 @@ export class StateStack extends Stack {
         logKey: this.key,
         bucket: this.bucket,
         flags: this.flags,
-        profileArn: this.flagsArns.profile,
+        profileArn: this.formatArn({
+          service: 'appconfig',
+          resource: `application/${this.flags.application.ref}/configurationprofile/${this.flags.profile.ref}`,
+        }),
       });
     }
   }
 
-  get flagsArns(): Readonly<Record<'application' | 'environment' | 'profile' | 'strategy', string>> {
-    const arn = (path: string) => this.formatArn({ service: 'appconfig', resource: path });
-    const application = `application/${this.flags.application.ref}`;
+  /**
+   * Outputs by name for the other stack. It could refer to the resources, but the arguments of cdk-nag are given before CDK makes
+   * up names for such references, and have to name them.
+   */
+  private hand(): HandedState {
+    const hand = (key: string, value: string) => {
+      new CfnOutput(this, key, { value });
+      return Fn.getStackOutput(this.stackName, key);
+    };
+    const { application, environment, profile, strategy } = this.flags;
     return {
-      application: arn(application),
-      environment: arn(`${application}/environment/${this.flags.environment.ref}`),
-      profile: arn(`${application}/configurationprofile/${this.flags.profile.ref}`),
-      strategy: arn(`deploymentstrategy/${this.flags.strategy.ref}`),
+      bucketArn: hand('BucketArn', this.bucket.bucketArn),
+      flags: this.flagsArns({
+        application: hand('FlagsApplicationId', application.ref),
+        environment: hand('FlagsEnvironmentId', environment.ref),
+        profile: hand('FlagsProfileId', profile.ref),
+        strategy: hand('FlagsStrategyId', strategy.ref),
+      }),
     };
   }
 
-  /** What readers ask for: the profile as deployed to the environment. */
-  get flagsArn(): string {
-    return `${this.flagsArns.environment}/configuration/${this.flags.profile.ref}`;
+  private flagsArns(
+    ids: Readonly<Record<'application' | 'environment' | 'profile' | 'strategy', string>>,
+  ): HandedState['flags'] {
+    const arn = (path: string) => this.formatArn({ service: 'appconfig', resource: path });
+    const application = `application/${ids.application}`;
+    return {
+      application: arn(application),
+      environment: arn(`${application}/environment/${ids.environment}`),
+      profile: arn(`${application}/configurationprofile/${ids.profile}`),
+      strategy: arn(`deploymentstrategy/${ids.strategy}`),
+      deployed: arn(`${application}/environment/${ids.environment}/configuration/${ids.profile}`),
+    };
   }
 
   private makeKey(plan: Plan): IKey | undefined {
@@ -107,7 +149,11 @@ export class StateStack extends Stack {
       versioned,
       removalPolicy,
       lifecycleRules: [
-        ...WORKING_PREFIXES.map((prefix) => ({ id: `expire-${prefix.slice(0, -1)}`, prefix, expiration: WORKING_FILES_LIVE })),
+        ...WORKING_PREFIXES.map((prefix) => ({
+          id: `expire-${prefix.slice(0, -1)}`,
+          prefix,
+          expiration: WORKING_FILES_LIVE,
+        })),
         {
           id: 'clean',
           abortIncompleteMultipartUploadAfter: Duration.days(7),
@@ -117,14 +163,16 @@ export class StateStack extends Stack {
     });
     Validations.of(bucket).acknowledge({
       id: 'AwsSolutions-S1',
-      reason: 'The bucket holds keys, digests and reports, never rows, and only the functions of this plan reach it; who reads it is seen in CloudTrail.',
+      reason:
+        'The bucket holds keys, digests and reports, never rows, and only the functions of this plan reach it; who reads it is seen in CloudTrail.',
     });
     return bucket;
   }
 
   private makeQueue(id: string, plan: Plan): RetryQueue {
     const { timeout } = FUNCTION_TABLE.retry;
-    if (timeout === 'run') throw new Error('the retry function needs a timeout in seconds: its queue hides messages for six times as long');
+    if (timeout === 'run')
+      throw new Error('the retry function needs a timeout in seconds: its queue hides messages for six times as long');
     return new RetryQueue(this, id, {
       consumerSeconds: timeout,
       deadRetention: Duration.millis(plan.retention.queues),

@@ -1,0 +1,89 @@
+/** Installs Crossfade's schema, capture on legacy and the fence on the target; a dry run does it in transactions that are rolled back. */
+
+import { STORES } from '../../../domain/direction.ts';
+import { judgeGate } from '../../../domain/gate.ts';
+import type { SqlStore } from '../../../ports/sql.ts';
+import { fenceTable } from '../../../sql/fence/fence-table.ts';
+import { captureFunctions, captureTriggers } from '../../../sql/install/capture.ts';
+import { protocolGrants } from '../../../sql/install/grants.ts';
+import { protocolSchema } from '../../../sql/install/schema.ts';
+import { setLockTimeout } from '../../../sql/install/set-lock-timeout.ts';
+import type { Statement } from '../../../sql/statement.ts';
+import {
+  appliersOf,
+  fenceStore,
+  installCapture,
+  installSchemas,
+  relationsOf,
+  rolesOfApplications,
+  storeRoles,
+} from '../../install/install.ts';
+import { loadMigration, type Migration } from '../../migration.ts';
+import { judged, type Step } from '../step.ts';
+
+export const install: Step = async (deps, run) => {
+  const shared = (
+    await Promise.all(STORES.map(async (store) => rolesOfApplications(deps, await storeRoles(deps, store))))
+  ).flat();
+  const gate = judgeGate(
+    {
+      gate: 'own-roles',
+      value: shared.length,
+      threshold: 0,
+      comparison: 'equals',
+      unit: 'roles',
+      source: 'session_user of each purpose against applicationRoles of the plan',
+      measuredAt: deps.clock.now(),
+      details: [
+        `applications use ${shared.join(', ')}; their writes would pass the fence: give Crossfade roles of its own`,
+      ],
+    },
+    deps.clock.now(),
+  );
+  if (!gate.pass) return judged([gate]);
+  const migration = await loadMigration(deps);
+  if (run.dryRun) {
+    await rehearse(migration);
+    return judged([gate], {
+      notes: [`would install capture on ${migration.tables.length} tables of legacy and the fence on the target`],
+    });
+  }
+  await installSchemas(deps);
+  const captured = await installCapture(migration, 'forward');
+  const fenced = await fenceStore(migration, 'target');
+  return judged([gate], {
+    notes: [
+      captured.length === 0 ? 'capture was in place already' : `capture installed on ${captured.join(', ')}`,
+      fenced.length === 0 ? 'the target was fenced already' : `the target is fenced: ${fenced.join(', ')}`,
+    ],
+  });
+};
+
+async function rehearse(migration: Migration): Promise<void> {
+  const { deps, tables, byName } = migration;
+  for (const store of STORES) {
+    const roles = await storeRoles(deps, store);
+    const onTables: readonly Statement[] =
+      store === 'legacy'
+        ? tables.flatMap((table) => [...captureFunctions(table, byName, appliersOf(roles)), ...captureTriggers(table)])
+        : (await relationsOf(migration, store)).flatMap((relation) => fenceTable(relation, appliersOf(roles)));
+    await runAndRollBack(deps.databases.open(store, 'install'), [
+      setLockTimeout(deps.plan.capture.lockTimeout),
+      ...protocolSchema(),
+      ...protocolGrants(roles),
+      ...onTables,
+    ]);
+  }
+}
+
+async function runAndRollBack(store: SqlStore, statements: readonly Statement[]): Promise<void> {
+  const done = new Error('rehearsed');
+  try {
+    await store.transaction(async (session) => {
+      for (const statement of statements) await session.query(statement);
+      throw done;
+    });
+  } catch (error) {
+    if (error !== done) throw error;
+  }
+}

@@ -1,0 +1,14 @@
+/** Phase 2: from single writes to writes that reach both stores, tenant by tenant. */
+import { passedGate } from '../../gates/passed.ts';
+import type { MachineDefinition } from '../step.ts';
+import { dryRunWrites } from './dry-run-writes.ts';
+import { expose } from './expose.ts';
+import { install } from './install.ts';
+import { watch } from './watch.ts';
+
+export const dualWriteMachine: MachineDefinition = {
+  machine: 'dual-write',
+  entry: async (deps, run) => [await passedGate(deps, run, 'baseline')],
+  steps: { install, 'dry-run-writes': dryRunWrites, expose, watch },
+  next: 'npx crossfade start backfill',
+};

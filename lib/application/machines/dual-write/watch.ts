@@ -1,0 +1,105 @@
+/** Watches the relay over the plan's window: the forward gate of phase 2 (guide: outbox drain rate matches legacy write throughput). */
+import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
+import type { Deps } from '../../deps.ts';
+import { type OutboxHealth, readHealth } from '../../relay/health.ts';
+import { tenantStates } from '../../tenants/exposure.ts';
+import { again, judged, proceed, type Step } from '../step.ts';
+
+/** Seconds between two looks. */
+const LOOK_EVERY_SECONDS = 3;
+/** A gate that still refuses after this many windows refuses for good. */
+const PATIENCE_WINDOWS = 4;
+
+export const watch: Step = async (deps, run, data) => {
+  if (run.dryRun) return proceed({ notes: [`would watch for ${deps.plan.dualWrite.drainWindow} ms`] });
+  const since = watchedSince(data) ?? deps.clock.now().getTime();
+  const elapsed = deps.clock.now().getTime() - since;
+  const health = await readHealth(deps, 'forward');
+  const gates = await forwardGates(deps, run.scope, health);
+  const window = deps.plan.dualWrite.drainWindow;
+  const passes = gates.every((gate) => gate.pass);
+  if (elapsed < window || (!passes && elapsed < PATIENCE_WINDOWS * window)) {
+    await deps.wakeRelay('forward');
+    return again(LOOK_EVERY_SECONDS, {
+      data: { since },
+      notes: [
+        `lag ${health.oldestMs} ms, ${health.pending} pending; watched ${Math.round(elapsed / 1000)} s of ${window / 1000} s`,
+      ],
+    });
+  }
+  return judged(gates, {
+    notes: [`delivered ${health.delivered} of ${health.captured} events captured in the window`],
+  });
+};
+
+async function forwardGates(
+  deps: Deps,
+  scope: readonly string[],
+  health: OutboxHealth,
+): Promise<readonly GateDecision[]> {
+  const now = deps.clock.now();
+  const on = new Set((await tenantStates(deps, 'forward')).filter((state) => state.is_on).map((state) => state.tenant));
+  const off = scope.filter((tenant) => !on.has(tenant));
+  const measuredAt = new Date(health.at);
+  const source = 'crossfade.outbox of legacy';
+  return [
+    judgeGate(
+      {
+        gate: 'exposure',
+        value: scope.length - off.length,
+        threshold: scope.length,
+        comparison: 'at least',
+        unit: 'tenants',
+        source: 'crossfade.tenant_state',
+        measuredAt: now,
+        details: [`off: ${off.join(', ')}`],
+      },
+      now,
+    ),
+    judgeGate(
+      {
+        gate: 'delivery-lag',
+        value: health.oldestMs,
+        threshold: deps.plan.dualWrite.lagLimit,
+        comparison: 'at most',
+        unit: 'ms',
+        source,
+        measuredAt,
+      },
+      now,
+    ),
+    judgeGate(
+      {
+        gate: 'drain-rate',
+        value: health.captured === 0 ? 100 : Math.round((10_000 * health.delivered) / health.captured) / 100,
+        threshold: 100,
+        comparison: 'at least',
+        unit: '% of the events captured in the window',
+        source,
+        measuredAt,
+      },
+      now,
+    ),
+    judgeGate(
+      {
+        gate: 'set-aside',
+        value: health.parked + health.dead,
+        threshold: 0,
+        comparison: 'equals',
+        unit: 'events',
+        source,
+        measuredAt,
+        details: health.setAside.map(
+          (event) => `${event.state} ${event.table_name} ${event.row_key} of ${event.tenant}: ${event.reason}`,
+        ),
+      },
+      now,
+    ),
+  ];
+}
+
+function watchedSince(data: unknown): number | undefined {
+  return typeof data === 'object' && data !== null && 'since' in data && typeof data.since === 'number'
+    ? data.since
+    : undefined;
+}
