@@ -57,7 +57,10 @@ async function main([name, ...args]) {
     return 2;
   }
   const major = Number(process.versions.node.split('.')[0]);
-  if (major < OLDEST_NODE) throw new Refusal(`Node ${OLDEST_NODE} or newer is needed, this is ${process.version}; install it from https://nodejs.org`);
+  if (major < OLDEST_NODE)
+    throw new Refusal(
+      `Node ${OLDEST_NODE} or newer is needed, this is ${process.version}; install it from https://nodejs.org`,
+    );
   const python = command.emulator ? findPython() : undefined;
   await install(python);
   for (const step of command.steps(args)) {
@@ -89,7 +92,8 @@ function modulesMatch() {
   if (wanted === undefined || installed === undefined || !existsSync(NODE_24)) return false;
   // Optional packages of other platforms are absent.
   const missing = Object.entries(wanted).some(
-    ([path, entry]) => path !== '' && !entry.optional && !entry.devOptional && installed[path]?.version !== entry.version,
+    ([path, entry]) =>
+      path !== '' && !entry.optional && !entry.devOptional && installed[path]?.version !== entry.version,
   );
   return !missing && Object.entries(installed).every(([path, { version }]) => wanted[path]?.version === version);
 }
@@ -107,7 +111,8 @@ async function installModules() {
   // npm says where its own program lies when it runs a script.
   const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
   await quietly([...npm, 'ci', '--no-audit', '--no-fund'], 'npm-ci.log', 'npm ci failed');
-  if (!existsSync(NODE_24)) throw new Refusal('npm did not run the install script of the package "node"; run npm rebuild node, and try again');
+  if (!existsSync(NODE_24))
+    throw new Refusal('npm did not run the install script of the package "node"; run npm rebuild node, and try again');
 }
 
 function venvMatches(python) {
@@ -122,7 +127,16 @@ async function installVenv(python) {
   console.error('crossfade: installing the AWS emulator (some seconds, once)');
   rmSync(VENV, { recursive: true, force: true });
   await quietly([python.program, '-m', 'venv', VENV], 'venv.log', `${python.program} -m venv failed`);
-  const pip = [join(VENV, 'bin/python'), '-m', 'pip', 'install', '--no-input', '--disable-pip-version-check', '-r', join(CHECKOUT, 'requirements.txt')];
+  const pip = [
+    join(VENV, 'bin/python'),
+    '-m',
+    'pip',
+    'install',
+    '--no-input',
+    '--disable-pip-version-check',
+    '-r',
+    join(CHECKOUT, 'requirements.txt'),
+  ];
   await quietly(pip, 'pip.log', 'pip install failed');
   writeFileSync(join(VENV, 'crossfade-stamp'), stampOf(python));
 }
@@ -136,7 +150,9 @@ function stampOf(python) {
 
 function findPython() {
   const wished = process.env.CROSSFADE_PYTHON;
-  const names = wished ? [wished] : ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10', 'python'];
+  const names = wished
+    ? [wished]
+    : ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10', 'python'];
   const probe = 'import sys; print("%d.%d.%d" % sys.version_info[:3]); import ensurepip, venv';
   let found;
   for (const program of names) {
@@ -148,9 +164,17 @@ function findPython() {
     if (isNewEnough && status === 0) return { program, version };
     if (found === undefined || (isNewEnough && !found.isNewEnough)) found = { program, version, isNewEnough };
   }
-  if (found === undefined) throw new Refusal(`Python ${OLDEST_PYTHON.join('.')} or newer is needed for the AWS emulator, and ${names[0]} is not there; install it, or set CROSSFADE_PYTHON to its program`);
-  if (found.isNewEnough) throw new Refusal(`${found.program} ${found.version} lacks its modules venv and ensurepip; install them (Debian and Ubuntu: apt install python3-venv)`);
-  throw new Refusal(`Python ${OLDEST_PYTHON.join('.')} or newer is needed for the AWS emulator, ${found.program} is ${found.version}; install a newer one, or set CROSSFADE_PYTHON to its program`);
+  if (found === undefined)
+    throw new Refusal(
+      `Python ${OLDEST_PYTHON.join('.')} or newer is needed for the AWS emulator, and ${names[0]} is not there; install it, or set CROSSFADE_PYTHON to its program`,
+    );
+  if (found.isNewEnough)
+    throw new Refusal(
+      `${found.program} ${found.version} lacks its modules venv and ensurepip; install them (Debian and Ubuntu: apt install python3-venv)`,
+    );
+  throw new Refusal(
+    `Python ${OLDEST_PYTHON.join('.')} or newer is needed for the AWS emulator, ${found.program} is ${found.version}; install a newer one, or set CROSSFADE_PYTHON to its program`,
+  );
 }
 
 /** Two at once on a fresh clone: the second waits until the first has installed. A lock whose process is gone is taken over. */

@@ -10,7 +10,9 @@ const CHECKOUT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE_24 = join(CHECKOUT, 'node_modules/node/bin/node');
 
 if (!existsSync(NODE_24)) {
-  console.error('crossfade: its packages are not installed; run npm ci (or npm run local -- up) in the folder of Crossfade');
+  console.error(
+    'crossfade: its packages are not installed; run npm ci (or npm run local -- up) in the folder of Crossfade',
+  );
   process.exit(1);
 }
 const child = spawn(NODE_24, [join(CHECKOUT, 'bin/cli.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });

@@ -18,6 +18,8 @@ export interface DatabasesOptions {
   readonly rdsData?: RDSDataClient | undefined;
   readonly readSecret?: ReadSecret | undefined;
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Host of the RDS Proxy before a `pg` store; reads of a configured reader pass it by. */
+  readonly proxyHosts?: Readonly<Record<StoreName, string | undefined>> | undefined;
   /** Folder of the deployed bundle, where a plan's `caBundle` lies. */
   readonly bundle?: URL | undefined;
 }
@@ -37,7 +39,8 @@ export function openDatabases(plan: StoresPlan, options: DatabasesOptions = {}):
     if (store.driver === 'pg') {
       readSecret ??= createSecretReader();
       const { environment = process.env, bundle } = options;
-      return connectPg({ store, purpose, secretArn, readSecret, environment, bundle });
+      const proxyHost = options.proxyHosts?.[name] || undefined;
+      return connectPg({ store, purpose, secretArn, readSecret, environment, proxyHost, bundle });
     }
     if (secretArn === undefined) {
       throw new TypeError(

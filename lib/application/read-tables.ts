@@ -126,7 +126,7 @@ function joinTable(
       [...owned, ...dropped],
       problems,
     ),
-    reverse: mapColumns(name, targetColumns, legacyColumns, (column) => backOf(mapping, column), dropped, []),
+    reverse: mapColumns(name, targetColumns, legacyColumns, (column) => backOf(mapping, column), dropped.filter((column) => backOf(mapping, column) === undefined), []),
     targetOwned: owned,
     oneWay: columnsOf('one-way'),
     critical: spec.criticalColumns,

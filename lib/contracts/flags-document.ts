@@ -14,7 +14,7 @@ export interface FlagsDocument {
 /** What AppConfig serves. */
 export type FlagValues = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** An always enabled flag of our own: AppConfig does not tell a reader the number of the version that it serves. */
+/** An always enabled flag of our own: AppConfig does not tell a reader the number of the deployment that it serves. */
 const RECORD = 'crossfade';
 
 const NAMES: Readonly<Record<FlagName, string>> = {
@@ -40,7 +40,7 @@ const RECORD_ATTRIBUTES = {
 // Object.fromEntries forgets the names that it was given.
 export const INITIAL_FLAGS = Object.fromEntries(FLAG_NAMES.map((name) => [name, NO_EXPOSURE])) as Flags;
 
-/** @param revision number of the hosted configuration version that this becomes. */
+/** @param revision number of the AppConfig deployment that puts it in force; the CDK app's is the first. */
 export function toFlagsDocument(flags: Flags, revision = 1): FlagsDocument {
   const definitions = FLAG_NAMES.map((name) => [name, { name: NAMES[name], attributes: FLAG_ATTRIBUTES }] as const);
   const values = FLAG_NAMES.map((name) => [name, { ...flags[name] }] as const);
@@ -59,14 +59,14 @@ export function toFlagsDocument(flags: Flags, revision = 1): FlagsDocument {
 /** @throws {TypeError} when a flag is missing or malformed: unreadable is unknown, and unknown is not off. */
 export function fromFlagValues(values: unknown): { readonly flags: Flags; readonly revision: number } {
   const record = member(values, RECORD);
-  const revision = record['revision'];
+  const revision = record.revision;
   if (typeof revision !== 'number')
     throw new TypeError(`the flags carry no revision: flag ${RECORD} is missing, disabled or edited by hand`);
-  const kept: unknown = typeof record['kept'] === 'string' ? JSON.parse(record['kept']) : {};
+  const kept: unknown = typeof record.kept === 'string' ? JSON.parse(record.kept) : {};
   const flags = FLAG_NAMES.map((name) => {
     const served = member(values, name);
     const fallback = isRecord(kept) && isRecord(kept[name]) ? kept[name] : {};
-    return [name, toFlag(name, served['enabled'] === true ? served : { ...fallback, ...served })] as const;
+    return [name, toFlag(name, served.enabled === true ? served : { ...fallback, ...served })] as const;
   });
   // Object.fromEntries forgets the names that it was given.
   return { flags: Object.fromEntries(flags) as Flags, revision };

@@ -30,9 +30,9 @@ export interface DriftRule {
 export interface DriftJudgement {
   readonly pass: boolean;
   readonly reasons: readonly string[];
-  /** Time that counts as clean, up to now. */
+  /** Time that counts as clean, up to now; may be longer than the window. */
   readonly cleanMs: number;
-  /** First cycle of the clean run, ISO; null when there is none. */
+  /** Start of the first cycle in the window, ISO; null when there is none. */
   readonly since: string | null;
   readonly cycles: number;
   /** Rows covered, each counted once: those of the largest full pass. */
@@ -118,7 +118,7 @@ interface CleanRun {
 function cleanRun(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readonly string[], now: Date): CleanRun {
   const inOrder = cycles.toSorted((a, b) => a.startedAt.localeCompare(b.startedAt));
   const relevant = inOrder.filter((cycle) => covers(cycle, scope) || !passesAlone(cycle, rule));
-  let run: LoggedCycle[] = [];
+  let run: Watched[] = [];
   let cleanMs = 0;
   let paused = false;
   let broken: string | null = null;
@@ -136,16 +136,19 @@ function cleanRun(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readon
       } else paused = true;
       continue;
     }
-    const last = run.at(-1);
-    const gapMs = last === undefined ? 0 : Date.parse(cycle.startedAt) - Date.parse(last.startedAt);
-    if (gapMs > 2 * rule.cycleMs && rule.missedCycle === 'restart') {
-      broken = `no cycle began for ${span(gapMs)} before ${cycle.startedAt}`;
+    const last = run.at(-1)?.cycle;
+    // A long cycle is not a missed one: silence is counted from its end.
+    const silentMs = last === undefined ? 0 : Date.parse(cycle.startedAt) - Date.parse(last.endedAt);
+    if (silentMs > 2 * rule.cycleMs && rule.missedCycle === 'restart') {
+      broken = `no cycle began for ${span(silentMs)} before ${cycle.startedAt}`;
       [run, cleanMs] = [[], 0];
-    } else if (gapMs <= 2 * rule.cycleMs && !paused) cleanMs += gapMs;
+    } else if (last !== undefined && silentMs <= 2 * rule.cycleMs && !paused) {
+      cleanMs += Math.max(0, Date.parse(cycle.startedAt) - Date.parse(last.startedAt));
+    }
     paused = false;
-    run.push(cycle);
+    run.push({ cycle, cleanMs });
   }
-  const last = run.at(-1);
+  const last = run.at(-1)?.cycle;
   if (last === undefined) {
     return {
       cycles: [],
@@ -157,12 +160,28 @@ function cleanRun(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readon
       ],
     };
   }
-  const silentMs = now.getTime() - Date.parse(last.startedAt);
-  if (silentMs > 2 * rule.cycleMs) {
+  const silentMs = now.getTime() - Date.parse(last.endedAt);
+  // The cycle after it may be under way, for as long as this one took.
+  const patienceMs = 2 * rule.cycleMs + (Date.parse(last.endedAt) - Date.parse(last.startedAt));
+  if (silentMs > patienceMs) {
     const reason = `no cycle has ended well for ${span(silentMs)}; one is due every ${span(rule.cycleMs)}`;
-    return { cycles: run, cleanMs: rule.missedCycle === 'restart' ? 0 : cleanMs, reasons: [reason] };
+    const counted = rule.missedCycle === 'restart' ? 0 : cleanMs;
+    return { cycles: inWindow(run, cleanMs, rule), cleanMs: counted, reasons: [reason] };
   }
-  return { cycles: run, cleanMs: paused ? cleanMs : cleanMs + Math.max(0, silentMs), reasons: [] };
+  const total = paused ? cleanMs : cleanMs + Math.max(0, now.getTime() - Date.parse(last.startedAt));
+  return { cycles: inWindow(run, total, rule), cleanMs: total, reasons: [] };
+}
+
+/** The shortest end of the run that is as long as the window, or all of it. */
+function inWindow(run: readonly Watched[], totalMs: number, rule: DriftRule): readonly LoggedCycle[] {
+  const first = run.findLastIndex((watched) => totalMs - watched.cleanMs >= rule.forMs);
+  return run.slice(Math.max(0, first)).map(({ cycle }) => cycle);
+}
+
+interface Watched {
+  readonly cycle: LoggedCycle;
+  /** Clean time when it began. */
+  readonly cleanMs: number;
 }
 
 function covers(cycle: LoggedCycle, scope: readonly string[]): boolean {

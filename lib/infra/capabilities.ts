@@ -13,6 +13,10 @@ export interface Capabilities {
   readonly batchedDistributedMap: boolean;
   /** Functions on Graviton. An emulator runs them on whatever processor it has. */
   readonly arm64: boolean;
+  /** Speaks TLS. Policies that refuse plain HTTP would lock everybody out of an endpoint that has nothing else. */
+  readonly tls: boolean;
+  /** The roles of `cdk bootstrap` can be used. They may not where `tls` is lacking: the bootstrap bucket refuses plain HTTP too. */
+  readonly bootstrapRoles: boolean;
 }
 
 export const ALL_CAPABILITIES: Capabilities = {
@@ -20,6 +24,8 @@ export const ALL_CAPABILITIES: Capabilities = {
   rdsProxy: true,
   batchedDistributedMap: true,
   arm64: true,
+  tls: true,
+  bootstrapRoles: true,
 };
 
 /** What the emulator of the local environment (MiniStack 1.5.33) lacks. */
@@ -28,6 +34,8 @@ export const EMULATOR_CAPABILITIES: Capabilities = {
   rdsProxy: false,
   batchedDistributedMap: false,
   arm64: false,
+  tls: false,
+  bootstrapRoles: false,
 };
 
 /** Context `capabilities`: a JSON text or an object that names only what is lacking. @throws on an unknown name or a value that is no boolean. */

@@ -5,7 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { CreateSecretCommand, PutSecretValueCommand, ResourceExistsException, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  CreateSecretCommand,
+  PutSecretValueCommand,
+  ResourceExistsException,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import pg from 'pg';
 import { parseDocument } from 'yaml';
 import { STORES, type StoreName } from '../domain/direction.ts';
@@ -43,12 +48,19 @@ export async function adoptPlan(options: AdoptOptions): Promise<AdoptedPlan> {
   // Roles belong to a server: both stores may be on one, so a purpose has one password on both.
   const passwords = mapPurposes(() => randomBytes(18).toString('base64url'));
   for (const store of STORES) await makeRoles(store, plan, options.stores[store], passwords);
-  const client = new SecretsManagerClient({ endpoint: options.endpoint, region: LOCAL_REGION, credentials: options.credentials });
+  const client = new SecretsManagerClient({
+    endpoint: options.endpoint,
+    region: LOCAL_REGION,
+    credentials: options.credentials,
+  });
   const names = roleNames();
   const secretsOf = async (store: StoreName) => {
     const arns = await Promise.all(
       ROLE_PURPOSES.map((purpose) =>
-        putSecret(client, `crossfade/${plan.name}/${store}/${purpose}`, { username: names[purpose], password: passwords[purpose] }),
+        putSecret(client, `crossfade/${plan.name}/${store}/${purpose}`, {
+          username: names[purpose],
+          password: passwords[purpose],
+        }),
       ),
     );
     return mapPurposes((_, index) => arns[index] ?? '');
@@ -71,39 +83,49 @@ export function clusterArn(store: StoreName): string {
 function resolveStores(text: string, stores: AdoptOptions['stores'], secrets: AdoptedPlan['secrets']): string {
   const document = parseDocument(text);
   for (const store of STORES) {
-    document.set(store, { driver: 'rds-data', clusterArn: clusterArn(store), database: stores[store].database, roles: secrets[store] });
+    document.set(store, {
+      driver: 'rds-data',
+      clusterArn: clusterArn(store),
+      database: stores[store].database,
+      roles: secrets[store],
+    });
   }
   document.delete('network');
   document.commentBefore = ` Written by \`npm run local -- up\`; the stores are local ones. Edit the plan that it was made from.\n${document.commentBefore ?? ''}`;
   return document.toString({ lineWidth: 0 });
 }
 
-async function makeRoles(name: StoreName, plan: Plan, store: LocalStore, passwords: Readonly<Record<RolePurpose, string>>): Promise<void> {
+async function makeRoles(
+  name: StoreName,
+  plan: Plan,
+  store: LocalStore,
+  passwords: Readonly<Record<RolePurpose, string>>,
+): Promise<void> {
   const client = new pg.Client({ connectionString: store.url, connectionTimeoutMillis: 10_000 });
   try {
     await client.connect();
   } catch (error) {
     const { hostname, port } = new URL(store.url);
-    throw new Error(`${name}: ${hostname}:${port || 5432} cannot be reached: ${error instanceof Error ? error.message : error}`);
+    throw new Error(
+      `${name}: ${hostname}:${port || 5432} cannot be reached: ${error instanceof Error ? error.message : error}`,
+    );
   }
   try {
-    const tables = Object.keys(plan.tables).map(splitName);
-    const found = await client.query<{ schema: string; relation: string; owner: string }>(
-      `SELECT n.nspname::text AS schema, c.relname::text AS relation, pg_get_userbyid(c.relowner)::text AS owner
-       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE c.relkind IN ('r', 'p') AND (n.nspname, c.relname) IN (SELECT t ->> 0, t ->> 1 FROM json_array_elements($1::json) AS t)`,
-      [JSON.stringify(tables)],
+    const found = await findTables(client, plan);
+    const missing = tableNames(plan).filter(
+      ([schema, relation]) => !found.some((row) => row.schema === schema && row.relation === relation),
     );
-    const missing = tables.filter(([schema, relation]) => !found.rows.some((row) => row.schema === schema && row.relation === relation));
     if (missing.length > 0) {
-      throw new Error(`${name} (database ${store.database}) has no table ${missing.map((table) => table.join('.')).join(', ')}; load its schema first (--${name}-sql FILE)`);
+      throw new Error(
+        `${name} (database ${store.database}) has no table ${missing.map((table) => table.join('.')).join(', ')}; load its schema first (--${name}-sql FILE)`,
+      );
     }
     const names = roleNames();
     const statements = createRoles({
       database: store.database,
       logins: mapPurposes((purpose) => ({ role: names[purpose], password: passwords[purpose] })),
-      schemas: unique(found.rows.map((row) => row.schema)),
-      owners: unique(found.rows.map((row) => row.owner)),
+      schemas: unique(found.map((row) => row.schema)),
+      owners: unique(found.map((row) => row.owner)),
       limits: {
         applyMs: plan.targetTimeout,
         backfillMs: plan.backfill.statementTimeout,
@@ -116,13 +138,50 @@ async function makeRoles(name: StoreName, plan: Plan, store: LocalStore, passwor
   } catch (error) {
     const isDenied = (error as { code?: string }).code === '42501';
     if (!isDenied) throw error;
-    throw new Error(`${name}: the role of the given URL may not create Crossfade's roles (${error instanceof Error ? error.message : error}); use a superuser, or the owner of the tables with CREATEROLE`);
+    throw new Error(
+      `${name}: the role of the given URL may not create Crossfade's roles (${error instanceof Error ? error.message : error}); use a superuser, or the owner of the tables with CREATEROLE`,
+    );
   } finally {
     await client.end();
   }
 }
 
-async function putSecret(client: SecretsManagerClient, name: string, value: { readonly username: string; readonly password: string }): Promise<string> {
+/** Whether the store has none of the plan's tables yet. */
+export async function isEmptyFor(plan: Plan, store: LocalStore): Promise<boolean> {
+  const client = new pg.Client({ connectionString: store.url, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    return (await findTables(client, plan)).length === 0;
+  } finally {
+    await client.end();
+  }
+}
+
+interface FoundTable {
+  readonly schema: string;
+  readonly relation: string;
+  readonly owner: string;
+}
+
+async function findTables(client: pg.Client, plan: Plan): Promise<readonly FoundTable[]> {
+  const found = await client.query<FoundTable>(
+    `SELECT n.nspname::text AS schema, c.relname::text AS relation, pg_get_userbyid(c.relowner)::text AS owner
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p') AND (n.nspname, c.relname) IN (SELECT t ->> 0, t ->> 1 FROM json_array_elements($1::json) AS t)`,
+    [JSON.stringify(tableNames(plan))],
+  );
+  return found.rows;
+}
+
+function tableNames(plan: Plan): readonly (readonly [string, string])[] {
+  return Object.keys(plan.tables).map(splitName);
+}
+
+async function putSecret(
+  client: SecretsManagerClient,
+  name: string,
+  value: { readonly username: string; readonly password: string },
+): Promise<string> {
   const SecretString = JSON.stringify(value);
   try {
     return (await client.send(new CreateSecretCommand({ Name: name, SecretString }))).ARN ?? '';
@@ -133,7 +192,10 @@ async function putSecret(client: SecretsManagerClient, name: string, value: { re
 }
 
 function mapPurposes<T>(make: (purpose: RolePurpose, index: number) => T): Readonly<Record<RolePurpose, T>> {
-  return Object.fromEntries(ROLE_PURPOSES.map((purpose, index) => [purpose, make(purpose, index)])) as Record<RolePurpose, T>;
+  return Object.fromEntries(ROLE_PURPOSES.map((purpose, index) => [purpose, make(purpose, index)])) as Record<
+    RolePurpose,
+    T
+  >;
 }
 
 function splitName(name: string): readonly [string, string] {

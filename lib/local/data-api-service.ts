@@ -46,7 +46,9 @@ export async function startDataApiService(options: DataApiServiceOptions): Promi
     if (service.hasEnded() || Date.now() > deadline) {
       await stop();
       const log = readFileSync(logFile, 'utf8');
-      throw new Error(`the Data API front did not start: ${/^\w*Error.*$/m.exec(log)?.[0] ?? 'no message'} (log: ${logFile})`);
+      throw new Error(
+        `the Data API front did not start: ${/^\w*Error.*$/m.exec(log)?.[0] ?? 'no message'} (log: ${logFile})`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }

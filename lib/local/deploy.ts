@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { EMULATOR_CAPABILITIES } from '../infra/capabilities.ts';
-import { type AwsCredentials, CHECKOUT, LOCAL_ACCOUNT, LOCAL_REGION, localEnvironment, NODE_FOLDER } from './checkout.ts';
+import {
+  type AwsCredentials,
+  CHECKOUT,
+  LOCAL_ACCOUNT,
+  LOCAL_REGION,
+  localEnvironment,
+  NODE_FOLDER,
+} from './checkout.ts';
 
 export interface DeployOptions {
   /** Holds the cloud assembly and the logs. */
@@ -23,7 +30,11 @@ const EVENT = /^(\S+) \| +(\d+)\/(\d+) \|/;
 
 /** `cdk bootstrap`, when the endpoint has not been bootstrapped. @throws {Error} with the last error line of cdk. */
 export async function bootstrapEndpoint(options: DeployOptions): Promise<void> {
-  const client = new CloudFormationClient({ endpoint: options.endpoint, region: LOCAL_REGION, credentials: options.credentials });
+  const client = new CloudFormationClient({
+    endpoint: options.endpoint,
+    region: LOCAL_REGION,
+    credentials: options.credentials,
+  });
   const isThere = await client.send(new DescribeStacksCommand({ StackName: TOOLKIT_STACK })).then(
     () => true,
     () => false,
@@ -31,7 +42,9 @@ export async function bootstrapEndpoint(options: DeployOptions): Promise<void> {
   client.destroy();
   if (isThere) return;
   options.progress('cdk bootstrap');
-  await runCdk(['bootstrap', `aws://${LOCAL_ACCOUNT}/${LOCAL_REGION}`], 'cdk-bootstrap', options);
+  mkdirSync(options.folder, { recursive: true });
+  // Not in the checkout: there cdk would run the app, which asks for a plan.
+  await runCdk(['bootstrap', `aws://${LOCAL_ACCOUNT}/${LOCAL_REGION}`], 'cdk-bootstrap', options.folder, options);
 }
 
 export interface DeployPlanOptions extends DeployOptions {
@@ -49,11 +62,20 @@ export async function deployPlan(options: DeployPlanOptions): Promise<void> {
     lambdaEnvironment: JSON.stringify(options.functionVariables),
     capabilities: JSON.stringify(EMULATOR_CAPABILITIES),
   };
-  const args = ['deploy', '--all', '--require-approval', 'never', ...Object.entries(context).flatMap(([key, value]) => ['-c', `${key}=${value}`])];
-  await runCdk(args, 'cdk-deploy', options);
+  const args = [
+    'deploy',
+    '--all',
+    '--require-approval',
+    'never',
+    ...Object.entries(context).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
+  ];
+  await runCdk([...args, '--progress', 'events'], 'cdk-deploy', CHECKOUT, options);
 }
 
-async function runCdk(args: readonly string[], name: string, options: DeployOptions): Promise<void> {
+/** Progress is reported in so many steps a stack. */
+const STEPS = 4;
+
+async function runCdk(args: readonly string[], name: string, cwd: string, options: DeployOptions): Promise<void> {
   mkdirSync(options.folder, { recursive: true });
   const logFile = join(options.folder, `${name}.log`);
   const log = createWriteStream(logFile);
@@ -62,34 +84,43 @@ async function runCdk(args: readonly string[], name: string, options: DeployOpti
     [
       join(CHECKOUT, 'node_modules/aws-cdk/bin/cdk'),
       ...args,
-      ...['--output', join(options.folder, 'cdk.out'), '--progress', 'events', '--ci', '--no-notices', '--no-version-reporting'],
+      ...['--output', join(options.folder, 'cdk.out'), '--ci', '--no-notices', '--no-version-reporting'],
     ],
     {
-      cwd: CHECKOUT,
+      cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...localEnvironment(options.endpoint, options.credentials), CDK_DISABLE_CLI_TELEMETRY: 'true', NO_COLOR: '1', FORCE_COLOR: '0' },
+      env: {
+        ...localEnvironment(options.endpoint, options.credentials),
+        CDK_DISABLE_CLI_TELEMETRY: 'true',
+        NO_COLOR: '1',
+        FORCE_COLOR: '0',
+      },
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     },
   );
   const lines: string[] = [];
+  let reported = '';
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
       log.write(`${line}\n`);
       lines.push(line);
       const [, stack, done, all] = EVENT.exec(line) ?? [];
-      if (stack !== undefined) options.progress(`${stack} ${done}/${all}`);
+      const step = `${stack} ${Math.floor((STEPS * Number(done)) / Number(all))}`;
+      if (stack !== undefined && step !== reported) options.progress(`${stack}: ${done} of ${all} resources`);
+      reported = step;
     });
   }
   const code = await exitOf(child);
   log.end();
   if (code === 0) return;
-  const reason = lines.findLast((line) => /error|failed|❌/i.test(line)) ?? lines.at(-1) ?? `exit code ${code}`;
+  if (options.signal?.aborted) throw new Error(`${name.replace('-', ' ')} was interrupted`);
+  const reason = lines.find((line) => /✘|❌|Error:|_FAILED/.test(line)) ?? lines.at(-1) ?? `exit code ${code}`;
   throw new Error(`${name.replace('-', ' ')} failed: ${reason.trim()} (all of it: ${logFile})`);
 }
 
 function exitOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
-    child.once('error', reject);
+    child.once('error', (error) => (error.name === 'AbortError' ? undefined : reject(error)));
     child.once('close', (code) => resolve(code ?? 1));
   });
 }

@@ -20,8 +20,8 @@ export async function createOperator(url: string): Promise<AwsCredentials> {
     PolicyDocument: JSON.stringify(ADMINISTRATOR),
   });
   const answer = await callIam(url, { Action: 'CreateAccessKey', UserName: USER });
-  const valueOf = (element: string) => new RegExp(`<${element}>([^<]+)</${element}>`).exec(answer)?.[1] ?? '';
-  return { accessKeyId: valueOf('AccessKeyId'), secretAccessKey: valueOf('SecretAccessKey') };
+  const textOf = (element: string) => new RegExp(`<${element}>([^<]+)</${element}>`).exec(answer)?.[1] ?? '';
+  return { accessKeyId: textOf('AccessKeyId'), secretAccessKey: textOf('SecretAccessKey') };
 }
 
 /** IAM's query protocol; three calls do not need the SDK's client. */

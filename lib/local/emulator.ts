@@ -37,9 +37,14 @@ const HEALTH_PATHS = ['/_ministack/health', '/_localstack/health'];
 
 /** @throws {Error} one line: not installed, a taken port, or the last line of its log. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
-  if (!existsSync(PYTHON)) throw new Error(`the AWS emulator is not installed (${PYTHON} is missing); start through npm, e.g. npm run local -- up`);
+  if (!existsSync(PYTHON))
+    throw new Error(
+      `the AWS emulator is not installed (${PYTHON} is missing); start through npm, e.g. npm run local -- up`,
+    );
   if (await isPortTaken(options.port)) {
-    throw new Error(`port ${options.port} is taken, so the AWS emulator cannot listen there; stop what uses it or choose another port`);
+    throw new Error(
+      `port ${options.port} is taken, so the AWS emulator cannot listen there; stop what uses it or choose another port`,
+    );
   }
   const temporary = join(options.folder, 'tmp');
   mkdirSync(temporary, { recursive: true });
@@ -69,7 +74,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   while (!(await isHealthy(url))) {
     if (service.hasEnded() || Date.now() > deadline) {
       await stop();
-      throw new Error(`the AWS emulator did not start: ${readFileSync(logFile, 'utf8').trim().split('\n').at(-1)} (log: ${logFile})`);
+      throw new Error(
+        `the AWS emulator did not start: ${readFileSync(logFile, 'utf8').trim().split('\n').at(-1)} (log: ${logFile})`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -83,9 +90,11 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
 
 /** With the caller's credentials, or those that such endpoints take by convention. @throws {Error} when nothing answers there. */
 export async function useEndpoint(url: string): Promise<Emulator> {
-  if (!(await isHealthy(url))) throw new Error(`AWS_ENDPOINT_URL is ${url}, but no emulator answers there; start it, or unset the variable`);
+  if (!(await isHealthy(url)))
+    throw new Error(`AWS_ENDPOINT_URL is ${url}, but no emulator answers there; start it, or unset the variable`);
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
-  const credentials = accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey } : ROOT_CREDENTIALS;
+  const credentials =
+    accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey } : ROOT_CREDENTIALS;
   return { url, credentials, identity: undefined, logFile: undefined, stop: async () => {} };
 }
 

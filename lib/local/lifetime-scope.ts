@@ -7,26 +7,40 @@ export interface LifetimeScope {
   defer(end: () => Promise<void> | void): void;
   /** Ends everything, latest first; every end is tried even when one fails. Safe to call twice. */
   close(): Promise<void>;
+  /** Leaves everything running and stops listening to signals: for services that outlive this process. */
+  release(): void;
+  /** Aborts when a signal arrives or the scope closes: for work that should not go on then. */
+  readonly signal: AbortSignal;
 }
 
 /** Exit code of a process ended by a signal: 128 + its number. */
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
+const REPEAT_MS = 1_000;
+
 export function openLifetimeScope(
   options: { readonly onSignal?: ((signal: string) => void) | undefined } = {},
 ): LifetimeScope {
   const ends: (() => Promise<void> | void)[] = [];
+  const abort = new AbortController();
   let closing: Promise<void> | undefined;
+  let interruptedAt: number | undefined;
+  const unlisten = () => {
+    for (const [signal, handler] of handlers) process.off(signal, handler);
+  };
   const close = () => {
-    closing ??= endAll(ends).finally(() => {
-      for (const [signal, handler] of handlers) process.off(signal, handler);
-    });
+    abort.abort();
+    closing ??= endAll(ends).finally(unlisten);
     return closing;
   };
   const handlers = Object.entries(SIGNAL_EXIT_CODES).map(([signal, code]) => {
     const handler = () => {
-      // A second signal while closing ends at once; the guards then end the services.
-      if (closing !== undefined) process.exit(code);
+      const now = performance.now();
+      // One Ctrl-C may arrive twice: from the terminal and from the program that started this one.
+      if (interruptedAt !== undefined && now - interruptedAt < REPEAT_MS) return;
+      // A second one while closing ends at once; the guards then end the services.
+      if (interruptedAt !== undefined) process.exit(code);
+      interruptedAt = now;
       options.onSignal?.(signal);
       close().then(
         () => process.exit(code),
@@ -43,6 +57,11 @@ export function openLifetimeScope(
       else ends.push(end);
     },
     close,
+    release: () => {
+      ends.length = 0;
+      unlisten();
+    },
+    signal: abort.signal,
   };
 }
 

@@ -21,15 +21,18 @@ export async function loadSqlFile(url: string, file: string, owner?: string): Pr
     if (!(error instanceof Error)) throw error;
     const position = Number((error as Error & { position?: string }).position ?? 0);
     const line = position > 0 ? `:${sql.slice(0, position).split('\n').length}` : '';
-    throw new Error(`${file}${line} could not be loaded: ${error.message}`, { cause: error });
+    throw new Error(`${file}${line} could not be loaded: ${firstLine(error.message)}`);
   } finally {
     await client.end();
   }
 }
 
-/** Lines keep their numbers: what is left out becomes an empty line. */
+/** Lines keep their numbers: what is left out becomes an empty line. A comment that speaks of databases has no semicolon. */
 export function withoutDatabaseCommands(sql: string): string {
-  return sql
-    .replace(/^\\.*$/gm, '')
-    .replace(/^\s*(?:CREATE|DROP|ALTER)\s+DATABASE\b[^;]*;/gim, (statement) => statement.replace(/[^\n]/g, ''));
+  return sql.replace(/^\\.*$/gm, '').replace(/^[ \t]*(?:CREATE|DROP|ALTER)[ \t]+DATABASE\b[^;\n]*;[ \t]*$/gim, '');
+}
+
+/** A message may repeat the file from where it could not be read. */
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0]?.slice(0, 200) ?? '';
 }

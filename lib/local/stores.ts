@@ -5,7 +5,10 @@ import { quoteIdentifier } from '../sql/identifier.ts';
 import { createDatabase, databaseUrl } from './databases.ts';
 
 /** Variables that name the caller's own servers; both or neither. */
-export const URL_VARIABLES: Readonly<Record<StoreName, string>> = { legacy: 'CROSSFADE_LEGACY_URL', target: 'CROSSFADE_TARGET_URL' };
+export const URL_VARIABLES: Readonly<Record<StoreName, string>> = {
+  legacy: 'CROSSFADE_LEGACY_URL',
+  target: 'CROSSFADE_TARGET_URL',
+};
 
 export interface LocalStore {
   /** Of somebody who may create roles there; holds a password. */
@@ -16,14 +19,17 @@ export interface LocalStore {
 }
 
 /** The caller's servers, undefined when neither variable is set. @throws {Error} when only one is, or one is no URL with a database. */
-export function ownStores(environment: NodeJS.ProcessEnv = process.env): Readonly<Record<StoreName, LocalStore>> | undefined {
+export function ownStores(
+  environment: NodeJS.ProcessEnv = process.env,
+): Readonly<Record<StoreName, LocalStore>> | undefined {
   const { legacy, target } = URL_VARIABLES;
   if (!environment[legacy] && !environment[target]) return undefined;
   const parse = (variable: string): LocalStore => {
     const url = environment[variable];
     if (!url) throw new Error(`${variable} is not set; set both ${legacy} and ${target}, or neither`);
     const database = URL.canParse(url) ? decodeURIComponent(new URL(url).pathname.slice(1)) : '';
-    if (!/^postgres(ql)?:/.test(url) || database === '') throw new Error(`${variable} is no URL of a database; expected postgresql://user:password@host:5432/database`);
+    if (!/^postgres(ql)?:/.test(url) || database === '')
+      throw new Error(`${variable} is no URL of a database; expected postgresql://user:password@host:5432/database`);
     return { url, database, own: true };
   };
   return { legacy: parse(legacy), target: parse(target) };
@@ -35,7 +41,10 @@ export function ownerRole(database: string): string {
 }
 
 /** A database and its owner on a server that Crossfade started; what is already there stays. Returns whether it is new. */
-export async function ensureDatabase(serverUrl: string, database: string): Promise<{ readonly store: LocalStore; readonly created: boolean }> {
+export async function ensureDatabase(
+  serverUrl: string,
+  database: string,
+): Promise<{ readonly store: LocalStore; readonly created: boolean }> {
   const store = { url: databaseUrl(serverUrl, database), database, own: false };
   const known = await queryRows(serverUrl, 'SELECT 1 FROM pg_database WHERE datname = $1', [database]);
   if (known.length > 0) return { store, created: false };
@@ -48,7 +57,11 @@ export async function ensureDatabase(serverUrl: string, database: string): Promi
   return { store, created: true };
 }
 
-export async function queryRows<Row extends object>(url: string, text: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+export async function queryRows<Row extends object>(
+  url: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<readonly Row[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {

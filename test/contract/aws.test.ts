@@ -9,10 +9,11 @@ import {
   StartDeploymentCommand,
 } from '@aws-sdk/client-appconfig';
 import { AppConfigDataClient } from '@aws-sdk/client-appconfigdata';
+import { CloudFormationClient, CreateStackCommand, waitUntilStackCreateComplete } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { CreateStateMachineCommand, DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
+import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import {
   CreateQueueCommand,
   DeleteMessageCommand,
@@ -134,23 +135,20 @@ describeWorkflow('on Step Functions', async () => {
       End: true,
     },
   };
-  const arns = await Promise.all(
-    MACHINES.map(async (machine) => {
-      const { stateMachineArn = '' } = await client.send(
-        new CreateStateMachineCommand({
-          name: `crossfade-shop-${machine}`,
-          roleArn: 'arn:aws:iam::000000000000:role/machines',
-          definition: JSON.stringify({
-            QueryLanguage: 'JSONata',
-            StartAt: 'Only',
-            States: { Only: STATES[machine] ?? WAITING },
-          }),
-        }),
-      );
-      return stateMachineArn;
-    }),
-  );
-  const prefix = (arns[0] ?? '').slice(0, -(MACHINES[0]?.length ?? 0));
+  const machines = MACHINES.map((machine) => {
+    const definition = { QueryLanguage: 'JSONata', StartAt: 'Only', States: { Only: STATES[machine] ?? WAITING } };
+    const Properties = {
+      StateMachineName: `crossfade-shop-${machine}`,
+      RoleArn: { 'Fn::GetAtt': ['Role', 'Arn'] },
+      DefinitionString: JSON.stringify(definition),
+    };
+    return [machine.replace('-', ''), { Type: 'AWS::StepFunctions::StateMachine', Properties }] as const;
+  });
+  await createStack('machines', {
+    Role: roleOf('states.amazonaws.com', 'sqs:SendMessage'),
+    ...Object.fromEntries(machines),
+  });
+  const prefix = `arn:aws:states:${emulator.client.region}:000000000000:stateMachine:crossfade-shop-`;
   const workflow = createStepFunctionsWorkflow(client, prefix, systemClock);
   return {
     workflow,
@@ -304,6 +302,26 @@ describe('metrics on CloudWatch', () => {
     expect(log.lines).toMatchObject([{ level: 'warn', fields: { data: 1 } }]);
   });
 });
+
+/** Roles are checked, and CloudFormation makes them as a deployment does. */
+async function createStack(StackName: string, Resources: Readonly<Record<string, unknown>>): Promise<void> {
+  const client = keep(new CloudFormationClient(emulator.client));
+  const TemplateBody = JSON.stringify({ Resources });
+  await client.send(new CreateStackCommand({ StackName, TemplateBody, Capabilities: ['CAPABILITY_NAMED_IAM'] }));
+  await waitUntilStackCreateComplete({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { StackName });
+}
+
+function roleOf(Service: string, Action: string) {
+  const allow = { Effect: 'Allow', Action, Resource: '*' };
+  const trust = { Effect: 'Allow', Principal: { Service }, Action: 'sts:AssumeRole' };
+  return {
+    Type: 'AWS::IAM::Role',
+    Properties: {
+      AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [trust] },
+      Policies: [{ PolicyName: 'only', PolicyDocument: { Version: '2012-10-17', Statement: [allow] } }],
+    },
+  };
+}
 
 interface Profile {
   readonly applicationId: string;

@@ -49,7 +49,7 @@ export function describeDocumentStore(name: string, open: () => Promise<Document
       const state: Record<string, unknown> = { at: 1 };
       await store.put('progress', 'kept', progress('kept', state), 'absent');
 
-      state['at'] = 2;
+      state.at = 2;
 
       expect((await store.get('progress', 'kept'))?.value.state).toEqual({ at: 1 });
     });

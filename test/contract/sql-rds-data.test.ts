@@ -151,7 +151,7 @@ async function openLegacy({
   });
   client.middlewareStack.add(
     (next, context) => (args) => {
-      const command = context['commandName'] ?? '';
+      const command = context.commandName ?? '';
       attempts.set(command, (attempts.get(command) ?? 0) + 1);
       const name = refuse(command, attempts.get(command) ?? 0);
       if (name !== undefined)

@@ -1,4 +1,7 @@
-/** Publishes flags as a new hosted configuration version and deploys it; two writers never overwrite each other unseen. */
+/**
+ * Publishes flags as a new hosted configuration version and deploys it; two writers never overwrite each other unseen. The version
+ * of flags is the number of the deployment that put them in force: unlike the configuration's own number it can be locked.
+ */
 import {
   type AppConfigClient,
   ConflictException,
@@ -7,7 +10,6 @@ import {
   GetDeploymentCommand,
   GetHostedConfigurationVersionCommand,
   ListDeploymentsCommand,
-  ListHostedConfigurationVersionsCommand,
   ResourceNotFoundException,
   StartDeploymentCommand,
 } from '@aws-sdk/client-appconfig';
@@ -32,6 +34,8 @@ interface Deployment {
 }
 
 const IN_FLIGHT = new Set(['DEPLOYING', 'BAKING', 'VALIDATING', 'ROLLING_BACK']);
+/** Deployments that one list call returns. */
+const PAGE = 50;
 /** Limit of AppConfig for a deployment's description. */
 const MAX_DESCRIPTION = 1024;
 
@@ -42,121 +46,82 @@ export function createFlagWriter(options: FlagWriterOptions): FlagWriter {
     environmentId: EnvironmentId,
     profileId: ConfigurationProfileId,
   } = options;
-  /** Newest first. What a first page leaves out is asked for one by one, because not every endpoint lists the newest first. */
+  /** Newest first. Not every endpoint lists the newest first, so what a full page leaves out is asked for one by one. */
   const readDeployments = async (): Promise<readonly Deployment[]> => {
     const { Items = [] } = await client.send(
-      new ListDeploymentsCommand({ ApplicationId, EnvironmentId, MaxResults: 50 }),
+      new ListDeploymentsCommand({ ApplicationId, EnvironmentId, MaxResults: PAGE }),
     );
     const found: Deployment[] = Items.toSorted((a, b) => (b.DeploymentNumber ?? 0) - (a.DeploymentNumber ?? 0));
-    for (;;) {
+    for (let more = found.length >= PAGE; more; ) {
       const DeploymentNumber = (found[0]?.DeploymentNumber ?? 0) + 1;
       try {
         found.unshift(await client.send(new GetDeploymentCommand({ ApplicationId, EnvironmentId, DeploymentNumber })));
       } catch (error) {
-        if (error instanceof ResourceNotFoundException) return found;
-        throw error;
+        if (!(error instanceof ResourceNotFoundException)) throw error;
+        more = false;
       }
     }
+    return found;
   };
-  const readDeployedRevision = async (): Promise<number> => {
-    const newestFirst = await readDeployments();
-    const inFlight = newestFirst.find(({ State }) => IN_FLIGHT.has(State ?? ''));
-    if (inFlight !== undefined) throw new FlagsConflict(describeInFlight(inFlight));
-    const deployed = newestFirst.find(({ State }) => State === 'COMPLETE');
-    if (deployed === undefined) {
-      throw new FlagsConflict('no version of the flags is deployed; deploy the control stack again');
-    }
+  const readRevision = async (deployed: Deployment): Promise<number> => {
+    const VersionNumber = Number(deployed.ConfigurationVersion);
     const { Content } = await client.send(
-      new GetHostedConfigurationVersionCommand({
-        ApplicationId,
-        ConfigurationProfileId,
-        VersionNumber: Number(deployed.ConfigurationVersion),
-      }),
+      new GetHostedConfigurationVersionCommand({ ApplicationId, ConfigurationProfileId, VersionNumber }),
     );
     const document = JSON.parse(new TextDecoder().decode(Content)) as Partial<FlagsDocument>;
     return fromFlagValues(document.values).revision;
   };
-  const readLatestNumber = async (): Promise<number> => {
-    let latest = 0;
-    let NextToken: string | undefined;
-    do {
-      const page = await client.send(
-        new ListHostedConfigurationVersionsCommand({
-          ApplicationId,
-          ConfigurationProfileId,
-          MaxResults: 50,
-          ...(NextToken === undefined ? {} : { NextToken }),
-        }),
-      );
-      for (const { VersionNumber = 0 } of page.Items ?? []) latest = Math.max(latest, VersionNumber);
-      NextToken = page.NextToken;
-    } while (NextToken !== undefined);
-    return latest;
-  };
-  const discard = async (VersionNumber: number): Promise<void> => {
-    // A version that nobody deployed does no harm.
-    await client
-      .send(new DeleteHostedConfigurationVersionCommand({ ApplicationId, ConfigurationProfileId, VersionNumber }))
-      .catch(() => undefined);
-  };
   return {
     publish: async (flags, expectedVersion, why) => {
-      const deployed = await readDeployedRevision();
-      if (deployed !== expectedVersion) {
+      const deployments = await readDeployments();
+      const inFlight = deployments.find(({ State }) => IN_FLIGHT.has(State ?? ''));
+      if (inFlight !== undefined) throw new FlagsConflict(describeInFlight(inFlight));
+      const deployed = deployments.find(({ State }) => State === 'COMPLETE');
+      if (deployed === undefined) {
+        throw new FlagsConflict('no version of the flags is deployed; deploy the control stack again');
+      }
+      const current = await readRevision(deployed);
+      if (current !== expectedVersion) {
         throw new FlagsConflict(
-          `the flags are at version ${deployed}, the change was made from version ${expectedVersion}; read them again`,
+          `the flags are at version ${current}, the change was made from version ${expectedVersion}; read them again`,
         );
       }
-      const latest = await readLatestNumber();
-      const version = latest + 1;
-      const created = await orConflict(() =>
-        client.send(
-          new CreateHostedConfigurationVersionCommand({
-            ApplicationId,
-            ConfigurationProfileId,
-            ContentType: 'application/json',
-            Content: new TextEncoder().encode(JSON.stringify(toFlagsDocument(flags, version))),
-            Description: why.slice(0, MAX_DESCRIPTION),
-            // The lock: refused when somebody else created a version meanwhile.
-            LatestVersionNumber: latest,
-          }),
-        ),
+      const LatestDeploymentNumber = deployments[0]?.DeploymentNumber ?? 0;
+      const version = LatestDeploymentNumber + 1;
+      const { VersionNumber = 0 } = await client.send(
+        new CreateHostedConfigurationVersionCommand({
+          ApplicationId,
+          ConfigurationProfileId,
+          ContentType: 'application/json',
+          Content: new TextEncoder().encode(JSON.stringify(toFlagsDocument(flags, version))),
+          Description: why.slice(0, MAX_DESCRIPTION),
+        }),
       );
-      if (created.VersionNumber !== version) {
-        if (created.VersionNumber !== undefined) await discard(created.VersionNumber);
-        throw new FlagsConflict(`version ${version} of the flags was published by somebody else; read them again`);
-      }
+      const target = { ApplicationId, ConfigurationProfileId, VersionNumber };
       try {
-        await orConflict(() =>
-          client.send(
-            new StartDeploymentCommand({
-              ApplicationId,
-              EnvironmentId,
-              ConfigurationProfileId,
-              DeploymentStrategyId: options.strategyId,
-              ConfigurationVersion: String(version),
-              Description: why.slice(0, MAX_DESCRIPTION),
-            }),
-          ),
+        await client.send(
+          new StartDeploymentCommand({
+            ApplicationId,
+            EnvironmentId,
+            ConfigurationProfileId,
+            DeploymentStrategyId: options.strategyId,
+            ConfigurationVersion: String(VersionNumber),
+            Description: why.slice(0, MAX_DESCRIPTION),
+            // The lock: refused when another deployment began meanwhile, which also makes `version` its number.
+            LatestDeploymentNumber,
+          }),
         );
       } catch (error) {
-        await discard(version);
-        throw error;
+        // A version that nobody deployed does no harm; what is refused is tidied where possible.
+        await client.send(new DeleteHostedConfigurationVersionCommand(target)).catch(() => undefined);
+        throw error instanceof ConflictException
+          ? new FlagsConflict(`AppConfig refused: ${error.message} Read the flags again`)
+          : error;
       }
       options.onPublished?.();
       return { version, flags };
     },
   };
-}
-
-async function orConflict<T>(send: () => Promise<T>): Promise<T> {
-  try {
-    return await send();
-  } catch (error) {
-    if (error instanceof ConflictException)
-      throw new FlagsConflict(`AppConfig refused: ${error.message}; read the flags again`);
-    throw error;
-  }
 }
 
 function describeInFlight({ DeploymentNumber, State, PercentageComplete }: Deployment): string {

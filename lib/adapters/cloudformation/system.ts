@@ -19,7 +19,7 @@ export function createSystems(client: CloudFormationClient = new CloudFormationC
       const names = new Set<string>();
       for await (const page of paginateDescribeStacks({ client }, {})) {
         for (const stack of page.Stacks ?? []) {
-          const plan = CONTROL_STACK.exec(stack.StackName ?? '')?.groups?.['plan'];
+          const plan = CONTROL_STACK.exec(stack.StackName ?? '')?.groups?.plan;
           if (plan !== undefined && isThere(stack)) names.add(plan);
         }
       }

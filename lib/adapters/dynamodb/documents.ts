@@ -39,7 +39,7 @@ export function createDynamoDocuments(client: DynamoDBClient, table: string): Do
           ReturnValues: 'UPDATED_NEW',
         }),
       );
-      return Number(Attributes?.['version']);
+      return Number(Attributes?.version);
     }
     const version = expect === 'absent' ? 1 : expect + 1;
     await documents.send(

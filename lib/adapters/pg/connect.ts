@@ -13,6 +13,7 @@ export interface PgConnection {
   readonly secretArn: string | undefined;
   readonly readSecret: ReadSecret;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly proxyHost?: string | undefined;
   /** Folder of the deployed bundle; needed for `caBundle` only. */
   readonly bundle?: URL | undefined;
 }
@@ -54,6 +55,7 @@ async function optionsOf({
   secretArn,
   readSecret,
   environment,
+  proxyHost,
   bundle,
 }: PgConnection): Promise<PgOptions> {
   const common = {
@@ -71,7 +73,7 @@ async function optionsOf({
     }
     return { ...common, connectionString: url.toString() };
   }
-  const host = reader ?? store.host ?? secret?.host;
+  const host = reader ?? proxyHost ?? store.host ?? secret?.host;
   if (secret === undefined || host === undefined) {
     throw new SqlError(
       `a pg store needs urlEnv, or a secretArn and a host; role ${purpose} has ${secret === undefined ? 'no secret' : 'no host'}`,

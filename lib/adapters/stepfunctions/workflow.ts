@@ -47,7 +47,7 @@ export function createStepFunctionsWorkflow(client: SFNClient, prefix: string, c
       });
       return {
         ...toExecution(machineOf(arn, prefix), found),
-        output: parseOutput(found.output),
+        output: found.status === 'SUCCEEDED' ? parseOutput(found.output) : undefined,
         error: found.error === undefined ? undefined : [found.error, found.cause].filter(Boolean).join(': '),
       };
     },

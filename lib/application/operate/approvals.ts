@@ -14,7 +14,7 @@ export type ApprovalState = (typeof APPROVAL_STATES)[number];
 export interface ApprovalView extends Omit<ApprovalDocument, 'taskToken' | 'decision'> {
   readonly state: ApprovalState;
   readonly run: string;
-  readonly decision: ApprovalDocument['decision'] | null;
+  readonly decision: NonNullable<ApprovalDocument['decision']> | null;
 }
 
 export interface ApprovalsPayload {

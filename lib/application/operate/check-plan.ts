@@ -22,7 +22,7 @@ export function checkPlanFile(text: string, file: string): PlanCheckPayload {
       issues: [],
       plan: { name: plan.name, environment: plan.environment, hash: planHash(plan), tables: Object.keys(plan.tables), tenants },
       deviations: deviations(plan),
-      next: `npx cdk deploy --all -c plan=${file}`,
+      next: `npm run cdk -- deploy --all -c plan=${file}`,
     };
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;

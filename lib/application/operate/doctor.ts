@@ -81,5 +81,5 @@ export async function runChecks<Subject>(checks: readonly Check<Subject>[], subj
 
 /** Some advice is a command of another program. */
 function commandOf(subject: DoctorSubject, next: string): string {
-  return /^(npx|npm|aws) /.test(next) ? next : subject.command(next);
+  return /^(npm|aws) /.test(next) ? next : subject.command(next);
 }

@@ -8,6 +8,7 @@ import { redriveEvents } from '../../sql/relay/redrive-events.ts';
 import { releaseLease } from '../../sql/relay/release-lease.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration, type Migration } from '../migration.ts';
+import { adoptNewTenants } from './adopt-tenants.ts';
 import { deliver, toClaimed } from './deliver.ts';
 import { recordHealth } from './health.ts';
 import { workRepairQueue } from './work-repair-queue.ts';
@@ -115,7 +116,7 @@ async function deliverNext(
   const [first] = rows;
   if (first === undefined || !first.in_force) return 'not-in-force';
   const suppressed = Number(first.suppressed);
-  const claimed = toClaimed(rows);
+  const claimed = await adoptNewTenants(migration, direction, toClaimed(rows));
   if (claimed.events.length === 0) return suppressed;
 
   const began = clock.now().getTime();

@@ -10,6 +10,8 @@ export interface RetryQueueProps {
   readonly consumerSeconds: number;
   readonly deadRetention: Duration;
   readonly removalPolicy: RemovalPolicy;
+  /** Refuses plain HTTP. */
+  readonly enforceTls: boolean;
   /** @default - encrypted by SQS */
   readonly encryptionKey?: IKey | undefined;
 }
@@ -26,11 +28,11 @@ export class RetryQueue extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { consumerSeconds, deadRetention, removalPolicy, encryptionKey }: RetryQueueProps,
+    { consumerSeconds, deadRetention, removalPolicy, enforceTls, encryptionKey }: RetryQueueProps,
   ) {
     super(scope, id);
     const shared = {
-      enforceSSL: true,
+      enforceSSL: enforceTls,
       removalPolicy,
       ...(encryptionKey === undefined
         ? { encryption: QueueEncryption.SQS_MANAGED }

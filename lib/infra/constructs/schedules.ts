@@ -20,6 +20,8 @@ export interface SchedulesProps {
   readonly controller: IFunction;
   readonly reconcile: IStateMachine;
   readonly removalPolicy: RemovalPolicy;
+  /** The queue refuses plain HTTP. */
+  readonly enforceTls: boolean;
   readonly encryptionKey?: IKey | undefined;
 }
 
@@ -30,11 +32,11 @@ export class Schedules extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { plan, relay, controller, reconcile, removalPolicy, encryptionKey }: SchedulesProps,
+    { plan, relay, controller, reconcile, removalPolicy, enforceTls, encryptionKey }: SchedulesProps,
   ) {
     super(scope, id);
     this.dead = new Queue(this, 'Dead', {
-      enforceSSL: true,
+      enforceSSL: enforceTls,
       retentionPeriod: Duration.millis(plan.retention.queues),
       removalPolicy,
       ...(encryptionKey === undefined

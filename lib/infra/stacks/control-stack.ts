@@ -82,6 +82,7 @@ export class ControlStack extends Stack {
       controller: controller.resource,
       reconcile: this.machines.reconcile.resource,
       removalPolicy: RemovalPolicy.DESTROY,
+      enforceTls: capabilities.tls,
       encryptionKey: state.key,
     });
     const api = new CrossfadeHttpApi(this, 'Api', {

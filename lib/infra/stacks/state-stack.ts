@@ -9,6 +9,7 @@ import type { Construct } from 'constructs';
 import { resourceName } from '../../contracts/functions.ts';
 import type { Direction } from '../../domain/direction.ts';
 import type { Plan } from '../../plan/plan.ts';
+import type { Capabilities } from '../capabilities.ts';
 import { Flags } from '../constructs/flags.ts';
 import { RetryQueue } from '../constructs/retry-queue.ts';
 import { Teardown } from '../constructs/teardown.ts';
@@ -19,6 +20,7 @@ export interface StateStackProps extends StackProps {
   readonly plan: Plan;
   readonly handlers: string;
   readonly architecture: Architecture;
+  readonly capabilities: Capabilities;
   readonly lambdaEnvironment: Readonly<Record<string, string>>;
 }
 
@@ -51,7 +53,7 @@ export class StateStack extends Stack {
   constructor(
     scope: Construct,
     id: string,
-    { plan, handlers, architecture, lambdaEnvironment, ...props }: StateStackProps,
+    { plan, handlers, architecture, capabilities, lambdaEnvironment, ...props }: StateStackProps,
   ) {
     super(scope, id, props);
     const policy = ENVIRONMENT_POLICIES[plan.environment];
@@ -67,8 +69,11 @@ export class StateStack extends Stack {
       deletionProtection: policy.deletionProtection,
       removalPolicy: policy.removal,
     });
-    this.bucket = this.makeBucket(policy.versionedBucket, policy.removal);
-    this.queues = { forward: this.makeQueue('ForwardRetries', plan), reverse: this.makeQueue('ReverseRetries', plan) };
+    this.bucket = this.makeBucket(plan, capabilities);
+    this.queues = {
+      forward: this.makeQueue('ForwardRetries', plan, capabilities),
+      reverse: this.makeQueue('ReverseRetries', plan, capabilities),
+    };
     this.flags = new Flags(this, 'Flags', { plan, removalPolicy: policy.removal });
     this.handed = this.hand();
     if (policy.removal === RemovalPolicy.DESTROY) {
@@ -139,11 +144,12 @@ export class StateStack extends Stack {
     return key;
   }
 
-  private makeBucket(versioned: boolean, removalPolicy: RemovalPolicy): Bucket {
+  private makeBucket(plan: Plan, capabilities: Capabilities): Bucket {
+    const { versionedBucket: versioned, removal: removalPolicy } = ENVIRONMENT_POLICIES[plan.environment];
     const bucket = new Bucket(this, 'Bucket', {
       encryption: this.key === undefined ? BucketEncryption.S3_MANAGED : BucketEncryption.KMS,
       ...(this.key === undefined ? {} : { encryptionKey: this.key, bucketKeyEnabled: true }),
-      enforceSSL: true,
+      enforceSSL: capabilities.tls,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
       versioned,
@@ -169,7 +175,7 @@ export class StateStack extends Stack {
     return bucket;
   }
 
-  private makeQueue(id: string, plan: Plan): RetryQueue {
+  private makeQueue(id: string, plan: Plan, { tls }: Capabilities): RetryQueue {
     const { timeout } = FUNCTION_TABLE.retry;
     if (timeout === 'run')
       throw new Error('the retry function needs a timeout in seconds: its queue hides messages for six times as long');
@@ -177,6 +183,7 @@ export class StateStack extends Stack {
       consumerSeconds: timeout,
       deadRetention: Duration.millis(plan.retention.queues),
       removalPolicy: ENVIRONMENT_POLICIES[plan.environment].removal,
+      enforceTls: tls,
       encryptionKey: this.key,
     });
   }

@@ -9,6 +9,8 @@ import type { Credentials } from './secrets.ts';
 export interface ClusterAddress {
   readonly host: string;
   readonly port: number;
+  /** Only for servers of the caller's own. */
+  readonly ssl?: { readonly rejectUnauthorized: boolean } | undefined;
 }
 
 export interface Connection {

@@ -18,8 +18,6 @@ export function createProbeView(table: MigratedTable, { column, expression }: Ma
   };
 }
 
-export const DROP_PROBE_VIEW: Statement = { text: `DROP VIEW pg_temp.${PROBE_VIEW}`, values: [] };
-
 export const probeViewTypes: Statement = {
   text: `
 SELECT a.attname::text AS column, format_type(a.atttypid, a.atttypmod) AS type

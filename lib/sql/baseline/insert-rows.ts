@@ -6,24 +6,28 @@ import type { Statement } from '../statement.ts';
 
 /** @param rows JSON texts in the target's shape, each key once. */
 export function insertRows(table: MigratedTable, rows: readonly string[]): Statement {
-  const relation = quoteRelation(table);
+  const { head, tail } = insertInto(table);
+  const names = mappingOf(table, 'forward').map(({ column }) => `m.${quoteIdentifier(column)}`);
+  return {
+    text: `
+${head}
+SELECT ${names.join(', ')}
+FROM json_array_elements($1::json) AS sent(r) CROSS JOIN LATERAL json_populate_record(NULL::${quoteRelation(table)}, sent.r) AS m
+${tail}`,
+    values: [`[${rows.join(',')}]`],
+  };
+}
+
+/** What stands before and behind the SELECT of an upsert. */
+export function insertInto(table: MigratedTable): { readonly head: string; readonly tail: string } {
   const columns = mappingOf(table, 'forward');
   const names = columns.map(({ column }) => quoteIdentifier(column));
   const key = table.key.map(({ name }) => quoteIdentifier(name));
-  const assigned = columns.filter(
-    ({ column, insertOnly }) => !insertOnly && !table.key.some(({ name }) => name === column),
-  );
-  const otherwise =
-    assigned.length === 0
-      ? 'NOTHING'
-      : `UPDATE SET ${assigned.map(({ column }) => `${quoteIdentifier(column)} = excluded.${quoteIdentifier(column)}`).join(', ')}`;
+  const assigned = columns.filter(({ column, insertOnly }) => !insertOnly && !table.key.some(({ name }) => name === column));
+  const sets = assigned.map(({ column }) => `${quoteIdentifier(column)} = excluded.${quoteIdentifier(column)}`);
   return {
-    text: `
-INSERT INTO ${relation} AS t (${names.join(', ')}) OVERRIDING SYSTEM VALUE
-SELECT ${names.map((name) => `m.${name}`).join(', ')}
-FROM json_array_elements($1::json) AS sent(r) CROSS JOIN LATERAL json_populate_record(NULL::${relation}, sent.r) AS m
-ON CONFLICT (${key.join(', ')}) DO ${otherwise}`,
-    values: [`[${rows.join(',')}]`],
+    head: `INSERT INTO ${quoteRelation(table)} AS t (${names.join(', ')}) OVERRIDING SYSTEM VALUE`,
+    tail: `ON CONFLICT (${key.join(', ')}) DO ${sets.length === 0 ? 'NOTHING' : `UPDATE SET ${sets.join(', ')}`}`,
   };
 }
 

@@ -28,11 +28,11 @@ export function indexes(relations: readonly (readonly [string, string])[]): Stat
     text: `
 SELECT n.nspname::text AS schema, c.relname::text AS relation, ic.relname::text AS name, i.indisunique AS unique, i.indisprimary AS primary,
        i.indisexclusion AS exclusion, i.indisvalid AND i.indisready AS valid, m.amname::text AS method,
-       (SELECT json_agg(pg_get_indexdef(i.indexrelid, place, true) || CASE WHEN o.option & 1 = 1 THEN ' DESC' ELSE '' END ORDER BY place)
-        FROM unnest(i.indoption::int[]) WITH ORDINALITY AS o(option, place))::text AS parts,
+       (SELECT json_agg(pg_get_indexdef(i.indexrelid, place::integer, true) || CASE WHEN o.option & 1 = 1 THEN ' DESC' ELSE '' END ORDER BY place)
+        FROM unnest(i.indoption::int2[]) WITH ORDINALITY AS o(option, place))::text AS parts,
        coalesce((SELECT json_agg(DISTINCT a.attname) FROM pg_depend d JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = d.refobjsubid
                  WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid AND d.refobjsubid > 0),
-                (SELECT json_agg(a.attname) FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int[]) AND a.attnum > 0), '[]')::text AS columns,
+                (SELECT json_agg(a.attname) FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[]) AND a.attnum > 0), '[]')::text AS columns,
        pg_get_expr(i.indpred, i.indrelid) AS predicate, coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_equal,
        ic.relkind = 'I' AS partitioned, pg_relation_size(i.indexrelid)::text AS size
 FROM json_array_elements($1::json) AS wanted

@@ -37,6 +37,7 @@ export interface ClaimedRow {
  * Takes (or renews) the lease of a shard, suppresses events of tenants that are off, and returns the pending rest in order:
  * outbox, tenant_state and authority under one snapshot, because a relay that remembers a flag loses writes (protocol §5.1).
  * Rows are found by their state, never by a high-water mark on seq: a low seq may commit late (prior art, trap 33).
+ * In reverse nobody is off: a tenant that is new since the switchover is handed over, to be adopted, instead of suppressed.
  * A dead holder's events are free again when its lease runs out; two holders in one shard only repeat work.
  */
 export function claimEvents({ direction, shard, shards, holder, leaseMs, limit }: ClaimRequest): Statement {
@@ -52,7 +53,8 @@ WITH held AS (
   SELECT o.seq, o.epoch, o.xid, o.table_name, o.row_key, o.op, o.idempotency_key, o.correlation_id, o.old_tenant, o.new_tenant,
          was.generation AS old_generation, now.generation AS new_generation, o.captured_at,
          coalesce(octet_length(o.payload::text), 0) AS bytes,
-         coalesce(was.is_on, false) OR coalesce(now.is_on, false) AS wanted
+         coalesce(was.is_on, false) OR coalesce(now.is_on, false)
+           OR ($4::text = 'reverse' AND o.new_tenant IS NOT NULL AND now.tenant IS NULL) AS wanted
   FROM crossfade.outbox AS o
   CROSS JOIN crossfade.control AS c
   LEFT JOIN crossfade.tenant_state AS was ON was.tenant = o.old_tenant

@@ -11,17 +11,17 @@ import {
   CHECK_CONSTRAINTS,
   changedColumns,
   DEFER_CONSTRAINTS,
-  insertRows,
 } from '../../../sql/baseline/insert-rows.ts';
 import { type OddRows, rowsLargerThan, rowsWithoutTenant } from '../../../sql/baseline/odd-rows.ts';
 import { pinSession } from '../../../sql/baseline/pin-session.ts';
 import type { SampledRow } from '../../../sql/baseline/sample-rows.ts';
+import { handOverRows, type RefusedRow, refusedRows, tryRows } from '../../../sql/baseline/try-rows.ts';
 import type { TablesByName } from '../../../sql/row.ts';
 import type { Deps } from '../../deps.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
 import { readStoreTables } from '../../read-store-tables.ts';
 import { judged, type Step } from '../step.ts';
-import { rolledBack, SAVEPOINT } from './rolled-back.ts';
+import { rolledBack } from './rolled-back.ts';
 import { DATA_API_ROW_BYTES, type Sample, sentRows, takeSample } from './sample.ts';
 
 /** Rows of each sort (first, last, with most NULLs, longest, any) a table. */
@@ -32,11 +32,13 @@ const COUNTED = 1_000;
 
 export const checkPayloads: Step = async (deps) => {
   const migration = await loadMigration(deps);
-  const target = await readStoreTables(deps.databases, 'target', migration.tables);
-  const legacy = await readStoreTables(deps.databases, 'legacy', migration.tables);
-  const sample = await takeSample(migration, target, EACH);
-  const { refused, changed } = await tryRows(migration, sample);
-  const odd = await findOddRows(migration, legacy, sample);
+  const stores = {
+    legacy: await readStoreTables(deps.databases, 'legacy', migration.tables),
+    target: await readStoreTables(deps.databases, 'target', migration.tables),
+  };
+  const sample = await takeSample(migration, stores, EACH);
+  const { refused, changed } = await trySample(migration, sample);
+  const odd = await findOddRows(migration, stores.legacy, sample);
   const sent = migration.tables.reduce((sum, table) => sum + sentRows(sample, table).length, 0);
   const gate = (name: string, details: readonly string[], source: string) =>
     judgeGate(countOf(deps, name, details, source), deps.clock.now());
@@ -55,7 +57,7 @@ function countOf(deps: Deps, gate: string, details: readonly string[], source: s
 }
 
 /** One transaction, parents first; nothing of it stays. */
-function tryRows(migration: Migration, sample: Sample): Promise<{ readonly refused: readonly string[]; readonly changed: readonly string[] }> {
+function trySample(migration: Migration, sample: Sample): Promise<{ readonly refused: readonly string[]; readonly changed: readonly string[] }> {
   return rolledBack(migration.deps.databases.open('target', 'backfill'), async (session) => {
     const refused: string[] = [];
     const changed: string[] = [];
@@ -64,55 +66,35 @@ function tryRows(migration: Migration, sample: Sample): Promise<{ readonly refus
     for (const table of migration.tables) {
       const rows = sentRows(sample, table);
       if (rows.length === 0) continue;
-      const failures = await tryTable(session, table, rows);
-      refused.push(...describeFailures(table, rows.length, failures));
-      const kept = rows.flatMap(({ row_key, row }) => (row === null || failures.has(row_key) ? [] : [row]));
+      const bad = await tryTable(session, table, rows);
+      refused.push(...describeRefused(table, rows.length, bad));
+      const badKeys = new Set(bad.map(({ key }) => key));
+      const kept = rows.flatMap(({ row_key, row }) => (row === null || badKeys.has(row_key) ? [] : [row]));
       for (const { column, rows: count } of kept.length === 0 ? [] : await session.query<ChangedColumnRow>(changedColumns(table, kept)))
         changed.push(`${table.name}: column ${column} of ${count} sampled rows is not held as sent (rounded, padded, or changed by a trigger); cast it in the plan or make the types equal`);
     }
-    const late = await attempt(session, () => session.query(CHECK_CONSTRAINTS));
-    if (late !== undefined) refused.push(`a deferred constraint refuses the sampled rows: ${late.message}`);
+    // Last, because a failure ends the transaction.
+    await session.query(CHECK_CONSTRAINTS).catch((error: unknown) => {
+      if (!(error instanceof SqlError) || error.kind === 'unavailable') throw error;
+      refused.push(`a deferred constraint refuses the sampled rows: ${error.message}`);
+    });
     return { refused, changed };
   });
 }
 
-/** @returns the error of each row that the target refuses, by row key. */
-async function tryTable(session: SqlSession, table: MigratedTable, rows: readonly SampledRow[]): Promise<ReadonlyMap<string, SqlError>> {
-  const together = await attempt(session, () => session.query(insertRows(table, rows.flatMap(({ row }) => row ?? []))));
-  if (together === undefined) return new Map();
-  let waiting = rows;
-  let failures = new Map<string, SqlError>();
-  // Rows that point to rows of the same table succeed once those are in; the rest is refused for good.
-  for (let progress = true; progress && waiting.length > 0; ) {
-    failures = new Map();
-    for (const { row_key, row } of waiting) {
-      const error = await attempt(session, () => session.query(insertRows(table, row === null ? [] : [row])));
-      if (error !== undefined) failures.set(row_key, error);
-    }
-    progress = failures.size < waiting.length;
-    waiting = waiting.filter(({ row_key }) => failures.has(row_key));
-  }
-  return failures;
+/** @returns what the target says against each row that it refuses. */
+async function tryTable(session: SqlSession, table: MigratedTable, rows: readonly SampledRow[]): Promise<readonly RefusedRow[]> {
+  await session.query(handOverRows(rows));
+  await session.query(tryRows(table));
+  const [answer] = await session.query<{ refused: string }>(refusedRows);
+  // The statement above wrote it.
+  return JSON.parse(answer?.refused ?? '[]') as readonly RefusedRow[];
 }
 
-/** @returns what the database said, or undefined when it went well. */
-async function attempt(session: SqlSession, work: () => Promise<unknown>): Promise<SqlError | undefined> {
-  await session.query(SAVEPOINT.begin);
-  try {
-    await work();
-    await session.query(SAVEPOINT.keep);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof SqlError) || error.kind === 'unavailable' || error.kind === 'configuration') throw error;
-    await session.query(SAVEPOINT.undo);
-    return error;
-  }
-}
-
-function describeFailures(table: MigratedTable, tried: number, failures: ReadonlyMap<string, SqlError>): readonly string[] {
-  const byMessage = Map.groupBy(failures, ([, error]) => error.message);
+function describeRefused(table: MigratedTable, tried: number, refused: readonly RefusedRow[]): readonly string[] {
+  const byMessage = Map.groupBy(refused, ({ message, state }) => `${message} (SQLSTATE ${state})`);
   return [...byMessage].map(
-    ([message, rows]) => `${table.name}: ${rows.length} of ${tried} sampled rows refused: ${message}; keys ${someKeys(rows.map(([key]) => key))}`,
+    ([message, rows]) => `${table.name}: ${rows.length} of ${tried} sampled rows refused: ${message}; keys ${someKeys(rows.map(({ key }) => key))}`,
   );
 }
 

@@ -3,13 +3,13 @@ import { judgeGate } from '../../../domain/gate.ts';
 import { compareTables, type SchemaDelta } from '../../../domain/schema-parity.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
 import { SqlError } from '../../../ports/sql.ts';
-import { createProbeView, DROP_PROBE_VIEW, type ExpressionTypeRow, probeViewTypes } from '../../../sql/baseline/expression-types.ts';
+import { createProbeView, type ExpressionTypeRow, probeViewTypes } from '../../../sql/baseline/expression-types.ts';
 import type { Deps } from '../../deps.ts';
 import { loadMigration } from '../../migration.ts';
 import { readStoreTables } from '../../read-store-tables.ts';
 import { PlanMismatch } from '../../read-tables.ts';
 import { judged, type Step } from '../step.ts';
-import { rolledBack, SAVEPOINT } from './rolled-back.ts';
+import { rolledBack } from './rolled-back.ts';
 
 export const compareSchemas: Step = async (deps) => {
   const { deltas, notes, tables } = await findDeltas(deps);
@@ -85,20 +85,16 @@ async function probeExpressions(
   const wanted = mapping.filter(({ expression }) => written.includes(expression));
   if (wanted.length === 0) return {};
   const types: Record<string, string> = {};
-  await rolledBack(deps.databases.open(store, 'install'), async (session) => {
-    for (const column of wanted) {
-      try {
-        await session.query(SAVEPOINT.begin);
+  for (const column of wanted) {
+    try {
+      await rolledBack(deps.databases.open(store, 'install'), async (session) => {
         await session.query(createProbeView(table, column));
-        const [row] = await session.query<ExpressionTypeRow>(probeViewTypes);
-        if (row !== undefined) types[row.column] = row.type;
-        await session.query(DROP_PROBE_VIEW);
-      } catch (error) {
-        await session.query(SAVEPOINT.undo);
-        noteFailure(error, store, table, column.column, deltas);
-      }
+        for (const row of await session.query<ExpressionTypeRow>(probeViewTypes)) types[row.column] = row.type;
+      });
+    } catch (error) {
+      noteFailure(error, store, table, column.column, deltas);
     }
-  });
+  }
   return types;
 }
 

@@ -1,6 +1,5 @@
 /** Work in a transaction that never commits: how baseline tries writes without leaving any behind (invariant 4). */
 import type { SqlSession, SqlStore } from '../../../ports/sql.ts';
-import type { Statement } from '../../../sql/statement.ts';
 
 export async function rolledBack<T>(store: SqlStore, work: (session: SqlSession) => Promise<T>): Promise<T> {
   const done = new Done<T>();
@@ -21,12 +20,3 @@ class Done<T> extends Error {
   override readonly name = 'RolledBack';
   value: { readonly result: T } | undefined;
 }
-
-const statement = (text: string): Statement => ({ text, values: [] });
-
-/** One level is enough: `undo` also makes it usable again. */
-export const SAVEPOINT = {
-  begin: statement('SAVEPOINT crossfade_try'),
-  undo: statement('ROLLBACK TO SAVEPOINT crossfade_try'),
-  keep: statement('RELEASE SAVEPOINT crossfade_try'),
-} as const;

@@ -20,7 +20,12 @@ const TABLE_BYTES = 600_000;
 /** A chain of rows of one table (an employee's manager's manager) is followed this far. */
 const CHAIN = 50;
 
-export async function takeSample(migration: Migration, target: ReadonlyMap<string, StoreTable>, each: number): Promise<Sample> {
+export interface StoreTables {
+  readonly legacy: ReadonlyMap<string, StoreTable>;
+  readonly target: ReadonlyMap<string, StoreTable>;
+}
+
+export async function takeSample(migration: Migration, stores: StoreTables, each: number): Promise<Sample> {
   const { deps, tables } = migration;
   const rowBytes = deps.plan.legacy.driver === 'rds-data' || deps.plan.target.driver === 'rds-data' ? DATA_API_ROW_BYTES : ROW_BYTES;
   const legacy = deps.databases.open('legacy', 'compare');
@@ -29,12 +34,12 @@ export async function takeSample(migration: Migration, target: ReadonlyMap<strin
       await session.query(pinSession);
       const taken = new Map<string, Map<string, SampledRow>>();
       for (const table of tables) {
-        const percent = percentOf(target.get(table.name));
+        const percent = percentOf(stores.legacy.get(table.name));
         const size = { each, percent, rowBytes, bytes: Math.max(TABLE_BYTES, rowBytes) };
         const sampled = await session.query<SampledRow>(sampleRows(table, migration.byName, size));
         taken.set(table.name, new Map(sampled.map((row) => [row.row_key, row])));
       }
-      await addParents(migration, target, session, taken);
+      await addParents(migration, stores.target, session, taken);
       return taken;
     },
     { readOnly: true },
@@ -46,10 +51,10 @@ export function sentRows(sample: Sample, table: MigratedTable): readonly Sampled
   return [...(sample.rows.get(table.name)?.values() ?? [])].filter(({ row }) => row !== null);
 }
 
-/** The target's estimate says nothing of legacy's size while it is empty, so the share is a guess that LIMIT bounds. */
+/** About 2000 rows' worth of pages; a table that was never analyzed is read from its first page on, and LIMIT ends it. */
 function percentOf(table: StoreTable | undefined): number {
   const rows = table?.estimatedRows ?? -1;
-  return rows > 100_000 ? 1 : 100;
+  return rows > 0 ? Math.min(100, 200_000 / rows) : 100;
 }
 
 async function addParents(

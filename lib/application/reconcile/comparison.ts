@@ -1,0 +1,105 @@
+/** What a comparison is about: direction, tenants, tables and, for each table, the form of its digest. Plain data, so that it travels. */
+import {
+  type CompareMode,
+  type DigestForm,
+  type Fingerprint,
+  fingerprintFor,
+  isCompareMode,
+  isDigestForm,
+} from '../../domain/digest.ts';
+import { type Direction, STORES } from '../../domain/direction.ts';
+import { type MigratedTable, NO_TENANT } from '../../domain/table.ts';
+import { type ControlRow, directionInForce } from '../../sql/compare/direction-in-force.ts';
+import { probeHashes, typesWithoutProbe } from '../../sql/compare/probe-hashes.ts';
+import type { ComparedTenants } from '../../sql/compare/scope.ts';
+import type { Deps } from '../deps.ts';
+import type { Migration } from '../migration.ts';
+
+export interface ComparedTable {
+  readonly table: string;
+  readonly fingerprint: Fingerprint;
+  /** Null: every row of the table. */
+  readonly tenants: ComparedTenants;
+}
+
+export interface Comparison {
+  readonly mode: CompareMode;
+  readonly direction: Direction;
+  /** Tenants that are compared, the shared one included. */
+  readonly tenants: readonly string[];
+  readonly tables: readonly ComparedTable[];
+}
+
+export interface ComparisonWish {
+  readonly mode: CompareMode;
+  readonly form: DigestForm;
+  readonly tenants: readonly string[];
+  /** Empty: all tables of the plan. */
+  readonly tables: readonly string[];
+}
+
+/** Asks both servers whether they hash alike where the fast form is wished. A table none of whose rows are compared is left out. */
+export async function planComparison(
+  migration: Migration,
+  direction: Direction,
+  { mode, form, tenants, tables }: ComparisonWish,
+): Promise<Comparison> {
+  const wanted = migration.tables.filter((table) => tables.length === 0 || tables.includes(table.name));
+  const compared: ComparedTable[] = [];
+  for (const table of wanted) {
+    const scope = tenantsOf(table, tenants);
+    if (scope !== null && scope.length === 0) continue;
+    const hashesAlike = mode === 'checksum' && form === 'fast' && (await doHashesAgree(migration.deps, table));
+    compared.push({
+      table: table.name,
+      fingerprint: fingerprintFor(mode, form, hashesAlike),
+      tenants: scope,
+    });
+  }
+  return { mode, direction, tenants, tables: compared };
+}
+
+/**
+ * Mode and form of a run: `count`, `checksum`, `columns`, or a form by name (`exact`, `fast`, `md5`), which means checksums of it.
+ * @throws {RangeError} for anything else.
+ */
+export function chooseMode(deps: Deps, mode: string | null): { readonly mode: CompareMode; readonly form: DigestForm } {
+  const { mode: planned, digest } = deps.plan.reconcile;
+  if (mode === null) return { mode: planned, form: digest };
+  if (isCompareMode(mode)) return { mode, form: digest };
+  if (isDigestForm(mode)) return { mode: 'checksum', form: mode };
+  throw new RangeError(`mode ${mode} is not known; use count, checksum, columns, exact, fast or md5`);
+}
+
+/**
+ * The direction whose source is authoritative now.
+ * @throws {RangeError} while the two stores disagree: authority is moving, and nothing should be compared or repaired.
+ */
+export async function currentDirection(deps: Deps): Promise<Direction> {
+  const [legacy, target] = await Promise.all(
+    STORES.map(async (store) => (await deps.databases.open(store, 'compare').query<ControlRow>(directionInForce))[0]),
+  );
+  if (legacy === undefined || target === undefined)
+    throw new RangeError('a store has no crossfade.control row; run: npx crossfade start dual-write');
+  if (legacy.direction !== target.direction || legacy.authority !== target.authority)
+    throw new RangeError(
+      `authority is moving: legacy says ${legacy.direction} ${legacy.authority}, the target ${target.direction} ${target.authority}; try again when the switchover has ended`,
+    );
+  return legacy.direction;
+}
+
+/** A table without tenants belongs to the shared tenant, whole. */
+function tenantsOf(table: MigratedTable, tenants: readonly string[]): ComparedTenants {
+  if (table.tenant.kind !== 'none') return tenants;
+  return tenants.includes(NO_TENANT) ? null : [];
+}
+
+async function doHashesAgree({ databases }: Deps, table: MigratedTable): Promise<boolean> {
+  if (typesWithoutProbe(table).length > 0) return false;
+  const statement = probeHashes([...new Set(table.forward.map(({ type }) => type))]);
+  const [legacy, target] = await Promise.all(
+    STORES.map((store) => databases.open(store, 'compare').query<{ hashes: string }>(statement)),
+  );
+  const hashes = legacy?.[0]?.hashes;
+  return hashes !== undefined && hashes === target?.[0]?.hashes;
+}

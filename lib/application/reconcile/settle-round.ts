@@ -1,0 +1,106 @@
+/** One read of everything that is not settled yet (design §4): the caller waits between rounds for longer than the relay's lag. */
+import { inPages } from '../../domain/chunk.ts';
+import { sourceOf } from '../../domain/direction.ts';
+import { type DriftKind, driftKindOf, judgeRow, type RowSight } from '../../domain/drift.ts';
+import type { Migration } from '../migration.ts';
+import { tenantStates } from '../tenants/exposure.ts';
+import type { Comparison } from './comparison.ts';
+import { nameColumns } from './name-columns.ts';
+import { sightRows } from './sight-rows.ts';
+
+export interface PendingRow {
+  readonly table: string;
+  readonly rowKey: string;
+  /** What the round before saw; null before the first one. */
+  readonly before: RowSight | null;
+}
+
+export interface DriftRow {
+  readonly table: string;
+  readonly rowKey: string;
+  readonly tenant: string | null;
+  readonly kind: DriftKind;
+  /** Target columns that differ; empty for a row that one store lacks. */
+  readonly columns: readonly string[];
+}
+
+export interface RoundResult {
+  readonly pending: readonly PendingRow[];
+  readonly drift: readonly DriftRow[];
+  /** Rows in flight, by table. */
+  readonly inFlight: Readonly<Record<string, number>>;
+}
+
+/** Reads after which a row that still moves is reported as unsettled: neither clean nor drift. */
+export const MAX_ROUNDS = 4;
+/** Rows that are settled one by one in a cycle; what lies above stays unsettled, and the cycle is not clean. */
+export const MAX_PENDING = 100_000;
+
+const ROWS_AT_ONCE = 500;
+
+/** @param round 1 for the first read. */
+export async function settleRound(
+  migration: Migration,
+  comparison: Comparison,
+  pending: readonly PendingRow[],
+  round: number,
+): Promise<RoundResult> {
+  const next: PendingRow[] = [];
+  const drift: DriftRow[] = [];
+  const inFlight: Record<string, number> = {};
+  for (const [name, rows] of Map.groupBy(pending, (row) => row.table)) {
+    const compared = comparison.tables.find((candidate) => candidate.table === name);
+    if (compared === undefined) continue;
+    const befores = new Map(rows.map((row) => [row.rowKey, row.before ?? undefined]));
+    const drifting: RowSight[] = [];
+    for (const page of inPages([...befores.keys()], ROWS_AT_ONCE)) {
+      for (const sight of await sightRows(migration, comparison, compared, page)) {
+        const verdict = judgeRow(befores.get(sight.rowKey), sight);
+        const isOver = verdict === 'in-flight' && round > 1;
+        if (verdict === 'drift') drifting.push(sight);
+        else if (isOver) inFlight[name] = (inFlight[name] ?? 0) + 1;
+        else if (verdict !== 'converged') next.push({ table: name, rowKey: sight.rowKey, before: sight });
+      }
+    }
+    drift.push(...(await describe(migration, comparison, name, drifting)));
+  }
+  return { pending: next, drift, inFlight };
+}
+
+/** A tenant that was turned off, or on anew, since the cycle was planned is left out: its rows are being taken away or copied. */
+export async function narrowToCopied(migration: Migration, comparison: Comparison): Promise<Comparison> {
+  const copied = copiedTenants(await tenantStates(migration.deps, comparison.direction));
+  const keep = (tenants: readonly string[]) => tenants.filter((tenant) => copied.includes(tenant));
+  return {
+    ...comparison,
+    tenants: keep(comparison.tenants),
+    tables: comparison.tables.map((table) =>
+      table.tenants === null ? table : { ...table, tenants: keep(table.tenants) },
+    ),
+  };
+}
+
+export function copiedTenants(
+  states: readonly { readonly tenant: string; readonly is_on: boolean; readonly copied: boolean }[],
+): readonly string[] {
+  return states.filter((state) => state.is_on && state.copied).map((state) => state.tenant);
+}
+
+async function describe(
+  migration: Migration,
+  comparison: Comparison,
+  table: string,
+  sights: readonly RowSight[],
+): Promise<readonly DriftRow[]> {
+  const authoritative = sourceOf(comparison.direction);
+  const kinds = sights.map((sight) => ({ sight, kind: driftKindOf(sight, authoritative) }));
+  const different = kinds.filter(({ kind }) => kind === 'different').map(({ sight }) => sight.rowKey);
+  const columns = await nameColumns(migration, table, different);
+  return kinds.map(({ sight, kind }) => ({
+    table,
+    rowKey: sight.rowKey,
+    tenant: sight.tenant,
+    kind,
+    columns: columns.get(sight.rowKey) ?? [],
+  }));
+}

@@ -1,0 +1,67 @@
+/** Waiting behind a fence until everything captured has ended (protocol §9.2): parked and dead-lettered events block. */
+import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { type Direction, receiverOf } from '../../domain/direction.ts';
+import { judgeGate } from '../../domain/gate.ts';
+import { takeRepairs } from '../../sql/repair/repair-queue.ts';
+import type { Deps } from '../deps.ts';
+import { again, judged, proceed } from '../machines/step.ts';
+import { readHealth } from '../relay/health.ts';
+
+const LOOK_EVERY_SECONDS = 1;
+
+export async function drainDirection(deps: Deps, run: Run, direction: Direction, data: unknown): Promise<StepResult> {
+  if (run.dryRun) return proceed({ notes: [`would drain the ${direction} outbox behind the fence`] });
+  const since = drainedSince(data) ?? deps.clock.now().getTime();
+  const health = await readHealth(deps, direction);
+  const repairs = (await deps.databases.open(receiverOf(direction), 'apply').query(takeRepairs(1))).length;
+  const undelivered = health.pending + health.retry + repairs;
+  const waited = deps.clock.now().getTime() - since;
+  if (undelivered > 0 && health.parked + health.dead === 0 && waited < deps.plan.switchover.drainTimeout) {
+    await deps.wakeRelay(direction);
+    return again(LOOK_EVERY_SECONDS, {
+      data: { since },
+      notes: [`${undelivered} events left, the oldest ${health.oldestMs} ms old`],
+    });
+  }
+  const measuredAt = new Date(health.at);
+  const source = `crossfade.outbox and repair queue, ${direction}`;
+  return judged(
+    [
+      judgeGate(
+        {
+          gate: 'drained',
+          value: undelivered,
+          threshold: 0,
+          comparison: 'equals',
+          unit: 'events',
+          source,
+          measuredAt,
+          details: [`the drain was given ${deps.plan.switchover.drainTimeout} ms`],
+        },
+        deps.clock.now(),
+      ),
+      judgeGate(
+        {
+          gate: 'nothing-set-aside',
+          value: health.parked + health.dead,
+          threshold: 0,
+          comparison: 'equals',
+          unit: 'events',
+          source,
+          measuredAt,
+          details: health.setAside.map(
+            (event) => `${event.state} ${event.table_name} ${event.row_key}: ${event.reason}`,
+          ),
+        },
+        deps.clock.now(),
+      ),
+    ],
+    { notes: [`drained in ${waited} ms`] },
+  );
+}
+
+function drainedSince(data: unknown): number | undefined {
+  return typeof data === 'object' && data !== null && 'since' in data && typeof data.since === 'number'
+    ? data.since
+    : undefined;
+}

@@ -1,0 +1,97 @@
+/** Commands on rows that differ and events that were set aside. They show keys and columns, never values. */
+import { explainDrift, readDriftStatus, showDrift } from '../../application/operate/drift.ts';
+import { parseDirection, redrive, SET_ASIDE_STATES } from '../../application/operate/redrive.ts';
+import { type Command, defineCommand } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { wantsToWait } from '../follow.ts';
+import { withProgress } from '../progress.ts';
+import { renderDriftExplain, renderDriftShow, renderDriftStatus } from '../render/drift.ts';
+import { renderRedrive } from '../render/redrive.ts';
+
+/** The relay is started each minute and looks every few seconds while it runs. */
+const RELAY_WAIT_MS = 90_000;
+
+export const DATA_COMMANDS: readonly Command[] = [
+  defineCommand({
+    name: 'drift status',
+    group: 'Data',
+    about: 'the drift clock, the last cycle, and whether the alert fires',
+    details: 'Exits 4 while differences are open.',
+    examples: [{ command: 'drift status', about: 'how long until cutover may start?' }],
+    action: async (context) => {
+      const payload = await readDriftStatus(await context.open());
+      return { payload, exit: payload.openDifferences > 0 ? EXIT.differences : EXIT.done };
+    },
+    render: renderDriftStatus,
+  }),
+  defineCommand({
+    name: 'drift show',
+    group: 'Data',
+    about: 'open differences: table, key, kind, columns',
+    details: 'Exits 4 when there are any.',
+    options: [
+      { flags: '--table <table>', kind: 'text', about: 'only this table' },
+      { flags: '--tenant <tenant>', kind: 'list', about: 'only this tenant (repeatable)' },
+      { flags: '--limit <rows>', kind: 'count', about: 'show at most so many', fallback: 50 },
+    ],
+    examples: [
+      { command: 'drift show', about: 'all open differences' },
+      { command: 'drift show --table orders --tenant acme', about: 'those of one tenant in one table' },
+    ],
+    action: async (context, input) => {
+      const payload = await showDrift(await context.open(), { table: input.text('table'), tenants: input.list('tenant'), limit: input.number('limit') ?? 50 });
+      return { payload, exit: payload.total > 0 ? EXIT.differences : EXIT.done };
+    },
+    render: renderDriftShow,
+  }),
+  defineCommand({
+    name: 'drift explain',
+    group: 'Data',
+    about: 'one difference: what it means, what likely made it, how it is repaired',
+    details: 'Exits 4: it is a difference. 2 when none is on record for that key.',
+    arguments: [
+      { name: '<table>', about: 'table, as drift show names it' },
+      { name: '<key>', about: 'row key, as drift show names it' },
+    ],
+    examples: [{ command: `drift explain orders '{"id":7}'`, about: 'why does this row differ?' }],
+    action: async (context, input) => {
+      const payload = await explainDrift(await context.open(), { table: input.argument(0), rowKey: input.argument(1) });
+      return { payload, exit: payload.difference.repairedAt === undefined ? EXIT.differences : EXIT.done };
+    },
+    render: renderDriftExplain,
+  }),
+  defineCommand({
+    name: 'redrive',
+    group: 'Data',
+    about: 'bring dead-lettered and parked events back to the relay',
+    details:
+      'Leaves a request that the relay carries out within a minute. Nothing is applied twice: versions decide.\nExits 5 when it waited and the relay has not come to it yet.',
+    options: [
+      { flags: '--direction <direction>', kind: 'text', about: 'forward or reverse (default: both)' },
+      { flags: '--only <state>', kind: 'text', about: 'only events of this state', choices: SET_ASIDE_STATES },
+      { flags: '--dry-run', kind: 'switch', about: 'only say what is set aside, and why' },
+      { flags: '--wait', kind: 'switch', about: 'wait for the relay (default on a terminal)' },
+      { flags: '--no-wait', kind: 'switch', about: 'leave the request and return (default elsewhere)' },
+    ],
+    examples: [
+      { command: 'redrive --dry-run', about: 'what is set aside, and why?' },
+      { command: 'redrive --direction forward --only dead', about: 'try again what ran out of tries' },
+    ],
+    action: async (context, input) => {
+      const direction = input.text('direction');
+      const only = SET_ASIDE_STATES.find((state) => state === input.text('only'));
+      const waits = wantsToWait(context, input);
+      const work = redrive(await context.open(), {
+        direction: direction === undefined ? undefined : parseDirection(direction),
+        states: only === undefined ? SET_ASIDE_STATES : [only],
+        dryRun: input.switched('dryRun'),
+        waitMs: waits ? RELAY_WAIT_MS : 0,
+        signal: waits ? context.interrupted() : undefined,
+      });
+      const payload = await withProgress(context.terminal, 'waiting for the relay', work);
+      const isOpen = payload.directions.some(({ requested, carriedOutAt }) => requested && carriedOutAt === null);
+      return { payload, exit: isOpen && waits ? EXIT.waiting : EXIT.done };
+    },
+    render: renderRedrive,
+  }),
+];
