@@ -1,7 +1,7 @@
 /** The two stores of a plan: an adapter by its driver, a session by the secret of its role (design §9), opened once. */
 import type { RDSDataClient } from '@aws-sdk/client-rds-data';
 import type { StoreName } from '../domain/direction.ts';
-import { type PgStore, type RdsDataStore, secretArnFor } from '../plan/stores.ts';
+import type { PgStore, RdsDataStore } from '../plan/stores.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Databases, Purpose, SqlStore } from '../ports/sql.ts';
 import { connectPg } from './pg/connect.ts';
@@ -35,7 +35,7 @@ export function openDatabases(plan: StoresPlan, options: DatabasesOptions = {}):
   let readSecret = options.readSecret;
   const connect = (name: StoreName, purpose: Purpose): SqlStore => {
     const store = plan[name];
-    const secretArn = secretArnFor(store, purpose);
+    const secretArn = store.roles?.[purpose] ?? store.secretArn;
     if (store.driver === 'pg') {
       readSecret ??= createSecretReader();
       const { environment = process.env, bundle } = options;

@@ -8,6 +8,7 @@ import type { FlagReader, FlagWriter } from '../ports/flags.ts';
 import type { Log } from '../ports/logger.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { ObjectStore } from '../ports/objects.ts';
+import type { StackProtection } from '../ports/protection.ts';
 import type { RetryQueues } from '../ports/queue.ts';
 import type { Databases } from '../ports/sql.ts';
 import type { Workflow } from '../ports/workflow.ts';
@@ -22,6 +23,7 @@ export interface Deps {
   readonly workflow: Workflow;
   readonly objects: ObjectStore;
   readonly metrics: Metrics;
+  readonly protection: StackProtection;
   readonly clock: Clock;
   readonly log: Log;
   /** Starts a relay run now; a hint only, the schedule is the guarantee. Never throws. */

@@ -41,7 +41,11 @@ export async function readStoreTables(
             .filter(({ type }) => columns.some((column) => column.type === type || column.type.startsWith(`${type}[`)))
             .map(({ type, kind, members }) => ({ type, kind, members: toList(members) })),
           triggers: (triggerRows.get(address) ?? []).map((row) => ({ ...row, beforeRow: row.before_row })),
-          rowSecurity: JSON.stringify([fact?.row_security ?? false, fact?.forced_security ?? false, fact?.policies ?? '[]']),
+          rowSecurity: JSON.stringify([
+            fact?.row_security ?? false,
+            fact?.forced_security ?? false,
+            fact?.policies ?? '[]',
+          ]),
           seesAll: fact?.sees_all ?? true,
           partitionKey: fact?.partition_key ?? null,
           unlogged: fact?.unlogged ?? false,
@@ -69,7 +73,13 @@ function fillOf({ generated, identity, expression }: ColumnDetailRow): ColumnFil
 }
 
 function toIndex(row: IndexRow): StoreTable['indexes'][number] {
-  return { ...row, parts: toList(row.parts), columns: toList(row.columns), nullsEqual: row.nulls_equal, bytes: Number(row.size) };
+  return {
+    ...row,
+    parts: toList(row.parts),
+    columns: toList(row.columns),
+    nullsEqual: row.nulls_equal,
+    bytes: Number(row.size),
+  };
 }
 
 function toLink(row: ConstraintRow): StoreTable['links'][number] {

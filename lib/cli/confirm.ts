@@ -7,5 +7,5 @@ export async function confirm({ terminal, options }: Context, question: string):
   if (options.yes || options.json || !terminal.canAsk) return;
   const answer = await terminal.ask(`${question} [y/N] `);
   if (/^y(es)?$/i.test(answer.trim())) return;
-  throw new OperatorError('refused', 'nothing was done', { next: 'crossfade status' });
+  throw new OperatorError('refused', 'nothing was done', { next: 'npx crossfade status' });
 }

@@ -1,6 +1,7 @@
 /** The exit codes of `crossfade` (design §12), documented in docs/cli.md; a test compares the two. */
-import type { RunState } from '../application/operate/run-view.ts';
+
 import type { OperatorErrorKind } from '../application/operate/operator.ts';
+import type { RunState } from '../application/operate/run-view.ts';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3, differences: 4, waiting: 5, interrupted: 130 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

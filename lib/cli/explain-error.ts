@@ -31,25 +31,47 @@ const CREDENTIALS_NEXT = 'aws sts get-caller-identity';
 const RULES: readonly Rule[] = [
   {
     matches: /Region is missing|UnknownRegion|Could not resolve region/i,
-    explain: () => ({ exit: EXIT.usage, message: 'no AWS region is set; set AWS_REGION (and AWS_PROFILE or credentials)', next: 'AWS_REGION=<region> crossfade status' }),
+    explain: () => ({
+      exit: EXIT.usage,
+      message: 'no AWS region is set; set AWS_REGION (and AWS_PROFILE or credentials)',
+      next: 'AWS_REGION=<region> crossfade status',
+    }),
   },
   {
-    matches: /CredentialsProviderError|Could not load credentials|Unable to (locate|load) credentials|TokenProviderError/i,
-    explain: ({ message }) => ({ exit: EXIT.failed, message: `no AWS credentials: ${firstLine(message)}; set AWS_PROFILE, or sign in again`, next: CREDENTIALS_NEXT }),
+    matches:
+      /CredentialsProviderError|Could not load credentials|Unable to (locate|load) credentials|TokenProviderError/i,
+    explain: ({ message }) => ({
+      exit: EXIT.failed,
+      message: `no AWS credentials: ${firstLine(message)}; set AWS_PROFILE, or sign in again`,
+      next: CREDENTIALS_NEXT,
+    }),
   },
   {
-    matches: /ExpiredToken|RequestExpired|UnrecognizedClient|InvalidClientTokenId|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSignature|AuthFailure/i,
-    explain: ({ name, message }) => ({ exit: EXIT.failed, message: `AWS refused the credentials (${name}): ${firstLine(message)}`, next: CREDENTIALS_NEXT }),
+    matches:
+      /ExpiredToken|RequestExpired|UnrecognizedClient|InvalidClientTokenId|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSignature|AuthFailure/i,
+    explain: ({ name, message }) => ({
+      exit: EXIT.failed,
+      message: `AWS refused the credentials (${name}): ${firstLine(message)}`,
+      next: CREDENTIALS_NEXT,
+    }),
   },
   {
     matches: /AccessDenied|NotAuthorized|UnauthorizedOperation/i,
-    explain: ({ message }) => ({ exit: EXIT.failed, message: `AWS does not allow it: ${firstLine(message)}`, next: CREDENTIALS_NEXT }),
+    explain: ({ message }) => ({
+      exit: EXIT.failed,
+      message: `AWS does not allow it: ${firstLine(message)}`,
+      next: CREDENTIALS_NEXT,
+    }),
   },
   {
-    matches: /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNRESET|EHOSTUNREACH|ENETUNREACH|TimeoutError|NetworkingError/,
+    matches:
+      /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNRESET|EHOSTUNREACH|ENETUNREACH|TimeoutError|NetworkingError/,
     explain: ({ code, name, message }, environment) => {
-      const endpoint = environment['AWS_ENDPOINT_URL'];
-      const where = endpoint === undefined ? `AWS in ${environment['AWS_REGION'] ?? 'the configured region'}` : `AWS_ENDPOINT_URL=${endpoint}`;
+      const endpoint = environment.AWS_ENDPOINT_URL;
+      const where =
+        endpoint === undefined
+          ? `AWS in ${environment.AWS_REGION ?? 'the configured region'}`
+          : `AWS_ENDPOINT_URL=${endpoint}`;
       return {
         exit: EXIT.failed,
         message: `${where} cannot be reached (${code === '' ? name : code}${message === '' ? '' : `: ${firstLine(message)}`})`,
@@ -59,22 +81,45 @@ const RULES: readonly Rule[] = [
   },
   {
     matches: /ENOENT|EISDIR|EACCES/,
-    explain: ({ message }) => ({ exit: EXIT.usage, message: `the file cannot be read: ${firstLine(message)}`, next: 'crossfade plan check --help' }),
+    explain: ({ message }) => ({
+      exit: EXIT.usage,
+      message: `the file cannot be read: ${firstLine(message)}`,
+      next: 'npx crossfade plan check --help',
+    }),
   },
   {
-    matches: /ThrottlingException|TooManyRequests|ProvisionedThroughputExceeded|ServiceUnavailable|InternalFailure|InternalServerError/i,
-    explain: ({ name, message }) => ({ exit: EXIT.failed, message: `AWS did not answer in time (${name}: ${firstLine(message)}); try again`, next: 'crossfade status' }),
+    matches:
+      /ThrottlingException|TooManyRequests|ProvisionedThroughputExceeded|ServiceUnavailable|InternalFailure|InternalServerError/i,
+    explain: ({ name, message }) => ({
+      exit: EXIT.failed,
+      message: `AWS did not answer in time (${name}: ${firstLine(message)}); try again`,
+      next: 'npx crossfade status',
+    }),
   },
 ];
 
 export function explainError(error: unknown, environment: Environment): Explained {
-  if (error instanceof OperatorError) return { exit: EXIT_OF_ERROR[error.kind], message: error.message, next: error.next };
-  if (error instanceof PlanError) return { exit: EXIT.usage, message: error.message, next: `crossfade plan check ${error.issues[0]?.file ?? '<file>'}` };
-  if (error instanceof VersionConflict) return { exit: EXIT.refused, message: `${error.message}; nothing was changed`, next: 'crossfade status' };
-  if (error instanceof CommanderError) return { exit: EXIT.usage, message: error.message.replace(/^error: /, ''), next: 'crossfade --help' };
+  if (error instanceof OperatorError)
+    return { exit: EXIT_OF_ERROR[error.kind], message: error.message, next: error.next };
+  if (error instanceof PlanError)
+    return {
+      exit: EXIT.usage,
+      message: error.message,
+      next: `npx crossfade plan check ${error.issues[0]?.file ?? '<file>'}`,
+    };
+  if (error instanceof VersionConflict)
+    return { exit: EXIT.refused, message: `${error.message}; nothing was changed`, next: 'npx crossfade status' };
+  if (error instanceof CommanderError)
+    return { exit: EXIT.usage, message: error.message.replace(/^error: /, ''), next: 'npx crossfade --help' };
   const facts = factsOf(error);
   const rule = RULES.find(({ matches }) => [facts.name, facts.code, facts.message].some((text) => matches.test(text)));
-  return rule?.explain(facts, environment) ?? { exit: EXIT.failed, message: `${facts.name}: ${firstLine(facts.message)}`, next: 'crossfade doctor' };
+  return (
+    rule?.explain(facts, environment) ?? {
+      exit: EXIT.failed,
+      message: `${facts.name}: ${firstLine(facts.message)}`,
+      next: 'npx crossfade doctor',
+    }
+  );
 }
 
 /** An AggregateError (two addresses of one name, both refused) has its reasons inside. */

@@ -1,5 +1,5 @@
 /** Starting and following a run, for every command that does: progress on stderr, the end as the answer. */
-import { followRun, type FollowedRun, type RunEvent } from '../application/operate/follow-run.ts';
+import { type FollowedRun, followRun, type RunEvent } from '../application/operate/follow-run.ts';
 import { formatSpan } from '../application/operate/format-span.ts';
 import type { Operator } from '../application/operate/operator.ts';
 import type { RunView } from '../application/operate/run-view.ts';
@@ -15,7 +15,11 @@ import { time } from './render/layout.ts';
 const POLL_MS = 1_000;
 
 export const FOLLOW_OPTIONS: readonly OptionRow[] = [
-  { flags: '--wait', kind: 'switch', about: 'follow the run to its end, or until it waits for a person (default on a terminal)' },
+  {
+    flags: '--wait',
+    kind: 'switch',
+    about: 'follow the run to its end, or until it waits for a person (default on a terminal)',
+  },
   { flags: '--no-wait', kind: 'switch', about: 'return when it has been started (default elsewhere)' },
 ];
 
@@ -26,7 +30,11 @@ export interface RunAnswer {
   readonly next: string;
 }
 
-export async function startAndFollow(context: Context, input: Input, request: StartRequest): Promise<Answer<RunAnswer>> {
+export async function startAndFollow(
+  context: Context,
+  input: Input,
+  request: StartRequest,
+): Promise<Answer<RunAnswer>> {
   const operator = await context.open();
   const { run, next } = await startMachine(operator, request);
   if (!wantsToWait(context, input)) return { payload: { run, waitsFor: null, next }, exit: EXIT.done };
@@ -60,7 +68,7 @@ function tell(progress: Progress, { machine }: RunView, event: RunEvent): void {
     progress.say(`${machine}: ${event.step ?? 'starting'}, ${formatSpan(event.runningForMs)}`);
     return;
   }
-  progress.note(`  ${time(event.at).slice(11)}  ${event.step}`);
+  if (!event.again) progress.note(`  ${time(event.at).slice(11)}  ${event.step}`);
   for (const note of event.notes) progress.note(`             ${note}`);
   progress.say(`${machine}: ${event.step}`);
 }

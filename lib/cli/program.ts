@@ -12,15 +12,27 @@ export type Execute = (command: Command, input: Input, options: GlobalOptions) =
 const HELP_WIDTH = 110;
 
 export const GLOBAL_OPTIONS: readonly OptionRow[] = [
-  { flags: '--plan <name>', kind: 'text', about: 'name or file of the plan (default: $CROSSFADE_PLAN, or the only system that is deployed)' },
+  {
+    flags: '--plan <name>',
+    kind: 'text',
+    about: 'name or file of the plan (default: $CROSSFADE_PLAN, or the only system that is deployed)',
+  },
   { flags: '--json', kind: 'switch', about: 'print the answer as JSON, unchanged' },
   { flags: '--yes', kind: 'switch', about: 'answer questions with yes' },
-  { flags: '--log-level <level>', kind: 'text', about: 'how much is told on stderr', choices: LOG_LEVELS, fallback: 'INFO' },
+  {
+    flags: '--log-level <level>',
+    kind: 'text',
+    about: 'how much is told on stderr',
+    choices: LOG_LEVELS,
+    fallback: 'INFO',
+  },
 ];
 
 export function buildProgram(execute: Execute, version = '0.1.0'): Commander {
   const program = new Commander('crossfade')
-    .description('Carries a migration from one PostgreSQL to another through its gated phases, and says where it stands.')
+    .description(
+      'Carries a migration from one PostgreSQL to another through its gated phases, and says where it stands.',
+    )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
@@ -30,7 +42,8 @@ export function buildProgram(execute: Execute, version = '0.1.0'): Commander {
   for (const row of GLOBAL_OPTIONS) program.addOption(toOption(row));
   const parents = new Map<string, Commander>();
   for (const group of COMMAND_GROUPS) {
-    for (const command of COMMANDS.filter((each) => each.group === group)) addCommand(program, parents, command, execute);
+    for (const command of COMMANDS.filter((each) => each.group === group))
+      addCommand(program, parents, command, execute);
   }
   return program;
 }
@@ -54,7 +67,10 @@ function addCommand(program: Commander, parents: Map<string, Commander>, command
 function parentOf(program: Commander, parents: Map<string, Commander>, name: string, group: CommandGroup): Commander {
   const known = parents.get(name);
   if (known !== undefined) return known;
-  const parent = program.command(name).description(GROUP_ABOUT[name] ?? '').helpGroup(`${group}:`);
+  const parent = program
+    .command(name)
+    .description(GROUP_ABOUT[name] ?? '')
+    .helpGroup(`${group}:`);
   parents.set(name, parent);
   return parent;
 }
@@ -86,7 +102,8 @@ function parseCount(text: string): number {
 
 function parsePercent(text: string): number {
   const value = Number(text);
-  if (!/^\d{1,3}(\.\d+)?$/.test(text) || value > 100) throw new InvalidArgumentError('Expected a number from 0 to 100.');
+  if (!/^\d{1,3}(\.\d+)?$/.test(text) || value > 100)
+    throw new InvalidArgumentError('Expected a number from 0 to 100.');
   return value;
 }
 

@@ -42,9 +42,15 @@ function describeCommand(command: Commander, prefix: string): readonly CommandDe
     {
       name,
       about: command.description(),
-      arguments: command.registeredArguments.map((argument) => ({ name: argument.name(), about: argument.description, required: argument.required })),
+      arguments: command.registeredArguments.map((argument) => ({
+        name: argument.name(),
+        about: argument.description,
+        required: argument.required,
+      })),
       options: command.options.map(describeOption),
-      examples: (COMMANDS.find((each) => each.name === name)?.examples ?? []).map((example) => `crossfade ${example.command}`),
+      examples: (COMMANDS.find((each) => each.name === name)?.examples ?? []).map(
+        (example) => `crossfade ${example.command}`,
+      ),
     },
   ];
 }
@@ -77,14 +83,19 @@ function renderReference({ options, commands }: CliDefinition): string {
 
 function renderCommand(command: CommandDefinition): string {
   const details = COMMANDS.find(({ name }) => name === command.name)?.details?.replaceAll('\n', ' ');
-  const signature = [command.name, ...command.arguments.map(({ name, required }) => (required ? `<${name}>` : `[${name}]`))].join(' ');
+  const signature = [
+    command.name,
+    ...command.arguments.map(({ name, required }) => (required ? `<${name}>` : `[${name}]`)),
+  ].join(' ');
   return [
     `### crossfade ${command.name}`,
     '',
     `\`crossfade ${signature}\`: ${command.about}.`,
     '',
     ...(details === undefined ? [] : [details, '']),
-    ...(command.arguments.length === 0 ? [] : [...command.arguments.map(({ name, about }) => `- \`${name}\`: ${about}`), '']),
+    ...(command.arguments.length === 0
+      ? []
+      : [...command.arguments.map(({ name, about }) => `- \`${name}\`: ${about}`), '']),
     ...(command.options.length === 0 ? [] : [optionTable(command.options), '']),
     '```sh',
     ...command.examples,

@@ -8,7 +8,9 @@ export function createTerminalLog(terminal: Pick<Terminal, 'err'>, level: LogLev
     (own: LogLevel) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
       if (LOG_LEVELS.indexOf(own) < LOG_LEVELS.indexOf(level)) return;
-      const details = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+      const details = Object.entries(fields).map(
+        ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+      );
       terminal.err([own.toLowerCase(), message, ...details].join(' '));
     };
   return { debug: at('DEBUG'), info: at('INFO'), warn: at('WARN'), error: at('ERROR') };

@@ -27,7 +27,7 @@ export function openTerminal(environment: Readonly<Record<string, string | undef
     out: (text) => void process.stdout.write(`${text}\n`),
     err: (text) => void process.stderr.write(`${text}\n`),
     paint: pc.createColors(wantsColours(environment, isOutputWatched)),
-    isInteractive: process.stderr.isTTY === true && environment['CI'] === undefined && environment['TERM'] !== 'dumb',
+    isInteractive: process.stderr.isTTY === true && environment.CI === undefined && environment.TERM !== 'dumb',
     isOutputWatched,
     canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
     ask: async (question) => {
@@ -45,7 +45,7 @@ export function openTerminal(environment: Readonly<Record<string, string | undef
 
 /** https://no-color.org: any value that is not empty counts. */
 export function wantsColours(environment: Readonly<Record<string, string | undefined>>, isTty: boolean): boolean {
-  if ((environment['NO_COLOR'] ?? '') !== '') return false;
-  if ((environment['FORCE_COLOR'] ?? '') !== '') return environment['FORCE_COLOR'] !== '0';
-  return isTty && environment['TERM'] !== 'dumb';
+  if ((environment.NO_COLOR ?? '') !== '') return false;
+  if ((environment.FORCE_COLOR ?? '') !== '') return environment.FORCE_COLOR !== '0';
+  return isTty && environment.TERM !== 'dumb';
 }

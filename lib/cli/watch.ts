@@ -23,7 +23,13 @@ export async function watchStatus(context: Context, operator: Operator): Promise
 function show({ terminal, options }: Context, status: StatusPayload, told: string): string {
   const picture = options.json ? JSON.stringify(status) : renderStatus(status, terminal.paint);
   // Time passes in every picture; a change is what else differs.
-  const substance = JSON.stringify({ ...status, at: '', windows: [], relays: [], drift: { ...status.drift, cleanForMs: 0 } });
+  const substance = JSON.stringify({
+    ...status,
+    at: '',
+    windows: [],
+    relays: [],
+    drift: { ...status.drift, cleanMs: 0, reasons: [] },
+  });
   if (options.json || !terminal.isOutputWatched) {
     if (substance !== told) terminal.out(picture);
     return substance;

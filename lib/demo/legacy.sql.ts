@@ -14,7 +14,7 @@ const CURRENCY_OF_N = `(ARRAY[${CURRENCIES.map(quoteLiteral).join(', ')}])[n % $
 const STATUS_OF_N = `(ARRAY[${ORDER_STATUSES.map(quoteLiteral).join(', ')}])[n % ${ORDER_STATUSES.length} + 1]::order_status`;
 
 /** Data do not depend on the day on which the demo runs. */
-const MOMENT = (seconds: string) => `timestamptz '2026-01-01 00:00:00.123456+00' + ${seconds} * interval '1 second'`;
+const MOMENT = (seconds: string) => `timestamptz '2026-01-01 00:00:00.123456+00' + (${seconds}) * interval '1 second'`;
 
 const SCHEMA = `
 CREATE TYPE order_status AS ENUM (${ORDER_STATUSES.map(quoteLiteral).join(', ')});

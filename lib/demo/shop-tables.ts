@@ -53,16 +53,7 @@ const SHAPES: Readonly<Record<ShopTable, Shape>> = {
   stock: { key: ['tenant_id', 'sku', 'warehouse'], columns: ['on_hand', 'revision', 'updated_at'] },
   orders: {
     key: ['id'],
-    columns: [
-      'tenant_id',
-      'customer_id',
-      'currency',
-      'status',
-      money('total', 14),
-      'note',
-      'placed_at',
-      'updated_at',
-    ],
+    columns: ['tenant_id', 'customer_id', 'currency', 'status', money('total', 14), 'note', 'placed_at', 'updated_at'],
   },
   order_lines: { key: ['order_id', 'line'], columns: ['sku', 'quantity', money('unit', 12), 'discount'] },
   coupons: { key: ['id'], columns: ['tenant_id', 'code', 'percent', 'valid', 'updated_at'] },

@@ -49,10 +49,14 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
   ),
   'dual-write': step(
     'phase 2: installs capture, exposes tenants',
-    ['install', 'relay', 'apply', 'backfill', 'compare', 'fence'],
+    ['install', 'relay', 'apply', 'backfill', 'compare', 'fence', 'read'],
     ['read-flags', 'publish-flags', 'queue-depths', 'wake-relay', 'protect-stacks'],
   ),
-  backfill: step('phase 3: copies history', ['install', 'relay', 'apply', 'backfill', 'compare'], ['queue-depths']),
+  backfill: step(
+    'phase 3: copies history',
+    ['install', 'relay', 'apply', 'backfill', 'compare'],
+    ['read-flags', 'queue-depths'],
+  ),
   reconcile: step(
     'phase 3: one cycle of comparison',
     ['install', 'relay', 'apply', 'backfill', 'compare'],
@@ -92,7 +96,7 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
     about: 'tries again what the relay could not apply',
     memory: 512,
     timeout: 60,
-    purposes: ['relay', 'apply', 'compare'],
+    purposes: ['relay', 'apply', 'backfill', 'compare'],
     abilities: ['send-retries', 'take-retries', 'queue-depths'],
   },
   controller: {

@@ -120,6 +120,23 @@ describeRetryQueues('on SQS', async () => {
   };
 });
 
+test('a received message of SQS is shown again when it is asked for', async () => {
+  const client = keep(new SQSClient(emulator.client));
+  const { QueueUrl: url = '' } = await client.send(new CreateQueueCommand({ QueueName: 'shown-again' }));
+  const queues = createSqsQueues(client, { forward: { retry: url, dead: url }, reverse: { retry: url, dead: url } });
+  const receive = async () => {
+    const { Messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: url, VisibilityTimeout: 60 }));
+    return Messages;
+  };
+  await queues.send('forward', [{ direction: 'forward', seq: '1', correlationId: null, reason: 'timeout' }], 0);
+  const [message] = await receive();
+  const hidden = await receive();
+
+  await queues.showAgain('forward', message?.ReceiptHandle ?? '', 0);
+
+  expect([hidden.length, (await receive()).length]).toEqual([0, 1]);
+});
+
 describeWorkflow('on Step Functions', async () => {
   const client = keep(new SFNClient(emulator.client));
   const sqs = keep(new SQSClient(emulator.client));
@@ -158,8 +175,8 @@ describeWorkflow('on Step Functions', async () => {
       });
     },
     openTask: async () => {
-      await workflow.start('switchover', { plan: 'shop' });
-      return vi.waitFor(
+      const { arn } = await workflow.start('switchover', { plan: 'shop' });
+      const token = await vi.waitFor(
         async () => {
           const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 1 }));
           const [message] = Messages;
@@ -169,6 +186,7 @@ describeWorkflow('on Step Functions', async () => {
         },
         { timeout: 15_000 },
       );
+      return { token, arn };
     },
     inputOf: async (arn) =>
       JSON.parse((await client.send(new DescribeExecutionCommand({ executionArn: arn }))).input ?? '{}'),

@@ -46,7 +46,7 @@ describeWorkflow('in memory', async () => {
     openTask: async () => {
       const token = `token-${Math.random()}`;
       workflow.openTask(token);
-      return token;
+      return { token, arn: 'arn:of:the:task' };
     },
     inputOf: async (arn) => workflow.started.find((started) => started.arn === arn)?.input ?? { plan: 'none' },
   };

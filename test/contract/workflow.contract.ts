@@ -8,8 +8,8 @@ export interface OpenedWorkflow {
   readonly workflow: Workflow;
   /** Lets what can end, end. */
   settle(arn: string): Promise<void>;
-  /** A token that waits for an answer. */
-  openTask(): Promise<string>;
+  /** A token that waits for an answer, and its execution, which ends with the answer. */
+  openTask(): Promise<{ readonly token: string; readonly arn: string }>;
   inputOf(arn: string): Promise<MachineInput>;
 }
 
@@ -99,18 +99,20 @@ export function describeWorkflow(name: string, open: () => Promise<OpenedWorkflo
     });
 
     test('a task token is answered once', async () => {
-      const token = await opened.openTask();
+      const { token, arn } = await opened.openTask();
 
       await workflow.succeedTask(token, { approved: true });
+      await opened.settle(arn);
 
       await expect(workflow.succeedTask(token, { approved: true })).rejects.toThrow();
       await expect(workflow.failTask('no-such-token', 'Crossfade.Test', 'none')).rejects.toThrow();
     });
 
     test('a task may be failed', async () => {
-      const token = await opened.openTask();
+      const { token, arn } = await opened.openTask();
 
       await workflow.failTask(token, 'Crossfade.Test', 'refused');
+      await opened.settle(arn);
 
       await expect(workflow.succeedTask(token, {})).rejects.toThrow();
     });

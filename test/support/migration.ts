@@ -72,6 +72,7 @@ export async function aMigration(spec: MigrationSpec): Promise<TestMigration> {
     workflow: createMemoryWorkflow(clock),
     objects: createMemoryObjects(),
     metrics: createMemoryMetrics(),
+    protection: { set: async () => {} },
     clock,
     log: SILENT_LOG,
     wakeRelay: async () => {},

@@ -33,6 +33,8 @@ export function createMemoryQueues(): MemoryQueues {
         ...messages.map((message) => ({ message: structuredClone(message), delaySeconds })),
       );
     },
+    // A received message is settled by its own functions here; see `receive`.
+    showAgain: async () => {},
     depth: async (direction) => {
       const { waiting, inFlight, dead } = laneOf(direction);
       return { waiting: waiting.length, inFlight, dead: dead.length };

@@ -27,6 +27,11 @@ export function createSqsQueues(client: SQSClient, urls: QueueUrls): RetryQueues
         await sendBatch(client, urls[direction].retry, messages.slice(from, from + BATCH), DelaySeconds);
       }
     },
+    showAgain: async (direction, ReceiptHandle, seconds) => {
+      const VisibilityTimeout = Math.min(MAX_DELAY_SECONDS, Math.max(0, Math.round(seconds)));
+      const QueueUrl = urls[direction].retry;
+      await client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }));
+    },
     depth: async (direction) => {
       const [retry, dead] = await Promise.all([
         readDepth(client, urls[direction].retry),

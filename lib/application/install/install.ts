@@ -20,18 +20,20 @@ export type StoreRoles = Readonly<Record<Purpose, string>>;
 /** The login role behind each purpose, as the store itself knows it: capture and fence go by `session_user`. */
 export async function storeRoles(deps: Deps, store: StoreName): Promise<StoreRoles> {
   const roles = await Promise.all(
-    PURPOSES.map(async (purpose) => {
-      const [row] = await deps.databases.open(store, purpose).query<{ name: string }>(sessionUser);
-      return [purpose, row?.name ?? ''] as const;
-    }),
+    PURPOSES.map(async (purpose) => [purpose, await loginOf(deps, store, purpose)] as const),
   );
   // PURPOSES names every purpose.
   return Object.fromEntries(roles) as Record<Purpose, string>;
 }
 
+async function loginOf(deps: Deps, store: StoreName, purpose: Purpose): Promise<string> {
+  const [row] = await deps.databases.open(store, purpose).query<{ name: string }>(sessionUser);
+  return row?.name ?? '';
+}
+
 /** Roles whose writes are Crossfade's own: not captured back, and let through the fence. */
-export function appliersOf(roles: StoreRoles): readonly string[] {
-  return [...new Set([roles.apply, roles.backfill])];
+export async function appliers(deps: Deps, store: StoreName): Promise<readonly string[]> {
+  return [...new Set([await loginOf(deps, store, 'apply'), await loginOf(deps, store, 'backfill')])];
 }
 
 /** Crossfade's roles that applications use too: their writes would pass the fence and escape capture (design §3.8). */
@@ -56,9 +58,9 @@ export async function installCapture(migration: Migration, direction: Direction)
   const { deps, tables, byName } = migration;
   const store = sourceOf(direction);
   const session = deps.databases.open(store, 'install');
-  const appliers = appliersOf(await storeRoles(deps, store));
+  const pass = await appliers(deps, store);
   for (const table of tables)
-    await session.transaction((transaction) => runAll(transaction, captureFunctions(table, byName, appliers)));
+    await session.transaction((transaction) => runAll(transaction, captureFunctions(table, byName, pass)));
   const installed = await installedTriggers(deps, store);
   const missing = tables.filter((table) => !hasTriggers(installed, table));
   for (const table of missing)
@@ -83,7 +85,7 @@ export async function removeCapture(migration: Migration, direction: Direction):
 export async function fenceStore(migration: Migration, store: StoreName): Promise<readonly string[]> {
   const { deps } = migration;
   const session = deps.databases.open(store, 'fence');
-  const pass = appliersOf(await storeRoles(deps, store));
+  const pass = await appliers(deps, store);
   const installed = await installedTriggers(deps, store);
   const fenced: string[] = [];
   for (const relation of await relationsOf(migration, store)) {

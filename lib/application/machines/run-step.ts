@@ -10,6 +10,7 @@ import { FORWARD_MACHINES, type ForwardMachine, MACHINES, type Machine } from '.
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration } from '../migration.ts';
+import { recordPlan } from '../operate/deployed-plan.ts';
 import { PlanMismatch } from '../read-tables.ts';
 import { allTenants } from '../tenants/all-tenants.ts';
 import { askApproval } from './approval.ts';
@@ -53,6 +54,7 @@ async function begin(definition: MachineDefinition, deps: Deps, event: StepEvent
   const { machine } = definition;
   if (event.begin === undefined) throw new RangeError(`begin of ${machine} came without its input`);
   const { input, execution, startedAt } = event.begin;
+  await recordPlan(deps.documents, deps.plan, deps.planHash, deps.clock.now());
   const problems = inputProblems(deps, machine, input);
   const resolved = await resolveScope(deps, input, problems);
   const run: Run = {
@@ -82,6 +84,7 @@ async function begin(definition: MachineDefinition, deps: Deps, event: StepEvent
   }
   const holder = await takeMachine(deps, run);
   if (holder !== null) return refusal([`${machine} is already running as ${holder}; run: npx crossfade status`]);
+  if (!run.dryRun && run.machine === 'baseline') await deps.protection.set(true);
   const gates = await definition.entry(deps, run);
   const failed = gates.filter((gate) => !gate.pass);
   if (failed.length > 0)
@@ -163,6 +166,7 @@ async function finish(definition: MachineDefinition, deps: Deps, run: Run, event
   const gates = stored?.value.gates ?? [];
   const notes = stored?.value.steps.flatMap((step) => step.notes) ?? [];
   await endMachine(deps, run, outcome, reasons, now);
+  if (endsMigration(run, outcome)) await deps.protection.set(false);
   if (stored !== undefined)
     await deps.documents.put(
       'run',
@@ -214,6 +218,14 @@ function failureMessage(error: StepEvent['error']): string {
     // Not JSON: the cause is the message.
   }
   return `${error?.Error ?? 'Error'}: ${cause}`;
+}
+
+/** After these the stacks may be destroyed: nothing of the migration is left to lose. */
+function endsMigration(run: Run, outcome: Outcome): boolean {
+  if (run.dryRun) return false;
+  return (
+    (run.machine === 'decommission' && outcome === 'passed') || (run.from === 'baseline' && outcome === 'rolled-back')
+  );
 }
 
 async function endMachine(

@@ -2,9 +2,10 @@
  * The plan as deployed, for people who have no plan file at hand: the framework writes it into the control table, the CLI reads
  * it back. Where it is not there yet, the guide's own numbers stand in, and the payload says so.
  */
+import type { DriftRule } from '../../domain/drift-gate.ts';
 import type { Phase } from '../../domain/phase.ts';
 import { NO_TENANT } from '../../domain/table.ts';
-import { formatDuration, type Plan } from '../../plan/plan.ts';
+import type { Plan } from '../../plan/plan.ts';
 import type { DocumentStore } from '../../ports/documents.ts';
 
 /** Progress document that holds the deployed plan. */
@@ -17,9 +18,8 @@ export interface OperatingNumbers {
   readonly source: 'plan' | 'guide';
   /** Compatibility windows in milliseconds; `max` null: none. */
   readonly windows: Readonly<Record<Phase, { readonly min: number; readonly max: number | null }>>;
-  readonly driftGate: { readonly percent: number; readonly forMs: number };
-  readonly driftAlert: { readonly percent: number; readonly cycles: number };
-  readonly cycleMs: number;
+  readonly driftGate: DriftRule;
+  readonly driftAlert: { readonly driftPercent: number; readonly cycles: number };
   readonly tenants: readonly { readonly id: string; readonly region: string | null }[];
   readonly notByRequester: boolean | null;
 }
@@ -34,9 +34,8 @@ export const GUIDE_NUMBERS: OperatingNumbers = {
     cutover: { min: 24 * HOUR, max: 48 * HOUR },
     decommission: { min: 0, max: null },
   },
-  driftGate: { percent: 0.001, forMs: 72 * HOUR },
-  driftAlert: { percent: 0.01, cycles: 5 },
-  cycleMs: HOUR,
+  driftGate: { driftPercent: 0.001, forMs: 72 * HOUR, minimumRows: 100_000, cycleMs: HOUR, missedCycle: 'restart' },
+  driftAlert: { driftPercent: 0.01, cycles: 5 },
   tenants: [],
   notByRequester: null,
 };
@@ -44,7 +43,7 @@ export const GUIDE_NUMBERS: OperatingNumbers = {
 /** Called by `begin` of every machine and by the controller: the same plan again changes nothing. */
 export async function recordPlan(documents: DocumentStore, plan: Plan, planHash: string, now: Date): Promise<void> {
   const stored = await documents.get('progress', PLAN_DOCUMENT);
-  if (stored?.value.state['hash'] === planHash) return;
+  if (stored?.value.state.hash === planHash) return;
   await documents.put(
     'progress',
     PLAN_DOCUMENT,
@@ -55,34 +54,29 @@ export async function recordPlan(documents: DocumentStore, plan: Plan, planHash:
 
 export async function readOperatingNumbers(documents: DocumentStore): Promise<OperatingNumbers> {
   const stored = await documents.get('progress', PLAN_DOCUMENT);
-  const plan = stored?.value.state['plan'];
+  const plan = stored?.value.state.plan;
   if (plan === undefined) return GUIDE_NUMBERS;
   // recordPlan wrote it, from a checked plan.
   return numbersOf(plan as Plan);
 }
 
 export function numbersOf(plan: Plan): OperatingNumbers {
+  const { gate, alert, cycle, missedCycle } = plan.reconcile;
   return {
     source: 'plan',
     windows: plan.windows,
-    driftGate: { percent: plan.reconcile.gate.driftPercent, forMs: plan.reconcile.gate.for },
-    driftAlert: { percent: plan.reconcile.alert.driftPercent, cycles: plan.reconcile.alert.cycles },
-    cycleMs: plan.reconcile.cycle,
+    driftGate: {
+      driftPercent: gate.driftPercent,
+      forMs: gate.for,
+      minimumRows: gate.minimumRows,
+      cycleMs: cycle,
+      missedCycle,
+    },
+    driftAlert: alert,
     tenants:
       plan.tenants.kind === 'none'
         ? [{ id: NO_TENANT, region: null }]
         : plan.tenants.known.map(({ id, region }) => ({ id, region })),
     notByRequester: plan.approvals.notByRequester,
   };
-}
-
-/** `min 5m, max 1h (guide: 4h to 3d)`; the guide is named only where the plan differs from it. */
-export function describeWindow(numbers: OperatingNumbers, phase: Phase): string {
-  const own = rangeText(numbers.windows[phase]);
-  const guide = rangeText(GUIDE_NUMBERS.windows[phase]);
-  return own === guide ? own : `${own} (guide: ${guide})`;
-}
-
-function rangeText({ min, max }: { readonly min: number; readonly max: number | null }): string {
-  return max === null ? `from ${formatDuration(min)}, no end` : `${formatDuration(min)} to ${formatDuration(max)}`;
 }

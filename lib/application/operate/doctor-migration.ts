@@ -1,7 +1,7 @@
 /** Checks of a migration under way: what is stuck, dead, silent or held. */
 import { DIRECTIONS } from '../../domain/direction.ts';
-import { MACHINES } from '../../domain/phase.ts';
 import { FLAG_NAMES } from '../../domain/flags.ts';
+import { MACHINES } from '../../domain/phase.ts';
 import type { Check, CheckAnswer } from './doctor.ts';
 import { readDriftClock } from './drift-clock.ts';
 import { formatSpan } from './format-span.ts';
@@ -21,7 +21,11 @@ const SET_ASIDE = ['parked', 'dead'] as const;
 
 export function checkMigration(): readonly Check<Operator>[] {
   return [
-    { name: 'control table', run: async ({ documents, system }) => ok(`${system.outputs.controlTable ?? 'table'} answers, ${(await documents.list('tenant')).length} tenants`) },
+    {
+      name: 'control table',
+      run: async ({ documents, system }) =>
+        ok(`${system.outputs.controlTable ?? 'table'} answers, ${(await documents.list('tenant')).length} tenants`),
+    },
     { name: 'flags', run: checkFlags },
     { name: 'queues', run: checkQueues },
     { name: 'machines', run: checkMachines },
@@ -38,13 +42,27 @@ export function checkMigration(): readonly Check<Operator>[] {
 
 async function checkFlags({ flags }: Operator): Promise<CheckAnswer> {
   const read = await flags.read();
-  if (read === undefined) return { result: 'failed', says: 'AppConfig does not answer; what is in effect stays as it is', next: 'flags show' };
-  return ok(`version ${read.version}: ${FLAG_NAMES.map((name) => `${name} ${read.flags[name].enabled ? 'enabled' : 'disabled'}`).join(', ')}`);
+  if (read === undefined)
+    return {
+      result: 'failed',
+      says: 'AppConfig does not answer; what is in effect stays as it is',
+      next: 'flags show',
+    };
+  return ok(
+    `version ${read.version}: ${FLAG_NAMES.map((name) => `${name} ${read.flags[name].enabled ? 'enabled' : 'disabled'}`).join(', ')}`,
+  );
 }
 
 async function checkQueues({ queues }: Operator): Promise<CheckAnswer> {
-  const depths = await Promise.all(DIRECTIONS.map(async (direction) => ({ direction, ...(await queues.depth(direction)) })));
-  const says = depths.map(({ direction, waiting, inFlight, dead }) => `${direction}: ${waiting} waiting, ${inFlight} in flight, ${dead} dead`).join('; ');
+  const depths = await Promise.all(
+    DIRECTIONS.map(async (direction) => ({ direction, ...(await queues.depth(direction)) })),
+  );
+  const says = depths
+    .map(
+      ({ direction, waiting, inFlight, dead }) =>
+        `${direction}: ${waiting} waiting, ${inFlight} in flight, ${dead} dead`,
+    )
+    .join('; ');
   return depths.some(({ dead }) => dead > 0) ? { result: 'failed', says, next: 'redrive --dry-run' } : ok(says);
 }
 
@@ -55,16 +73,37 @@ async function checkMachines({ workflow }: Operator): Promise<CheckAnswer> {
 
 /** The control table says that a run holds the machine, Step Functions says that it has ended: nothing else may start. */
 async function checkStuckRuns(operator: Operator): Promise<CheckAnswer> {
-  const held = (await Promise.all(MACHINES.map(async (machine) => ({ machine, current: (await operator.documents.get('machine', machine))?.value.current })))).flatMap(
-    ({ machine, current }) => (current === undefined ? [] : [{ machine, current }]),
+  const held = (
+    await Promise.all(
+      MACHINES.map(async (machine) => ({
+        machine,
+        current: (await operator.documents.get('machine', machine))?.value.current,
+      })),
+    )
+  ).flatMap(({ machine, current }) => (current === undefined ? [] : [{ machine, current }]));
+  const states = await Promise.all(
+    held.map(async ({ machine, current }) => ({
+      machine,
+      current,
+      status: await statusOf(operator, current.execution),
+    })),
   );
-  const states = await Promise.all(held.map(async ({ machine, current }) => ({ machine, current, status: await statusOf(operator, current.execution) })));
   const stuck = states.filter(({ status }) => status !== 'running');
-  if (stuck.length === 0) return ok(held.length === 0 ? 'no machine is held' : held.map(({ machine, current }) => `${machine} runs ${executionName(current.execution)}`).join(', '));
+  if (stuck.length === 0)
+    return ok(
+      held.length === 0
+        ? 'no machine is held'
+        : held.map(({ machine, current }) => `${machine} runs ${executionName(current.execution)}`).join(', '),
+    );
   const first = stuck[0];
   return {
     result: 'failed',
-    says: stuck.map(({ machine, current, status }) => `${machine} is held by ${executionName(current.execution)}, which is ${status}`).join('; '),
+    says: stuck
+      .map(
+        ({ machine, current, status }) =>
+          `${machine} is held by ${executionName(current.execution)}, which is ${status}`,
+      )
+      .join('; '),
     next: first === undefined || first.machine === 'rollback' ? 'runs' : `start ${first.machine}`,
   };
 }
@@ -85,17 +124,25 @@ async function checkMarks({ documents }: Operator): Promise<CheckAnswer> {
     return mark === null ? [] : [`${name} by ${mark.by} at ${mark.at}: ${mark.why}`];
   });
   if (set.length === 0) return ok('not paused, not halted, delivery is not held');
-  return { result: 'warning', says: set.join('; '), next: marks.paused !== null || marks.halted !== null ? 'resume' : 'flags resume-delivery' };
+  return {
+    result: 'warning',
+    says: set.join('; '),
+    next: marks.paused !== null || marks.halted !== null ? 'resume' : 'flags resume-delivery',
+  };
 }
 
 async function checkRelay(operator: Operator): Promise<CheckAnswer> {
   const { tenants, progress } = await readFacts(operator);
   const relays = readRelays(progress, operator.clock.now());
-  if (!tenants.some((tenant) => tenant.on)) return { result: 'skipped', says: 'no tenant is exposed: there is nothing to relay' };
+  if (!tenants.some((tenant) => tenant.on))
+    return { result: 'skipped', says: 'no tenant is exposed: there is nothing to relay' };
   const freshest = relays.toSorted((left, right) => left.ageMs - right.ageMs)[0];
-  if (freshest === undefined) return { result: 'failed', says: 'tenants are exposed and no relay has ever reported', next: 'status' };
+  if (freshest === undefined)
+    return { result: 'failed', says: 'tenants are exposed and no relay has ever reported', next: 'status' };
   const says = `${freshest.work} reported ${formatSpan(freshest.ageMs)} ago`;
-  return freshest.ageMs > RELAY_SILENT_AFTER_MS ? { result: 'failed', says: `${says}; it should report each minute`, next: 'status' } : ok(says);
+  return freshest.ageMs > RELAY_SILENT_AFTER_MS
+    ? { result: 'failed', says: `${says}; it should report each minute`, next: 'status' }
+    : ok(says);
 }
 
 async function checkSetAside(operator: Operator): Promise<CheckAnswer> {
@@ -106,16 +153,21 @@ async function checkSetAside(operator: Operator): Promise<CheckAnswer> {
       return typeof count === 'number' && count > 0 ? [`${work}: ${count} ${name}`] : [];
     }),
   );
-  return counts.length === 0 ? ok('no parked and no dead event is reported') : { result: 'failed', says: counts.join('; '), next: 'redrive --dry-run' };
+  return counts.length === 0
+    ? ok('no parked and no dead event is reported')
+    : { result: 'failed', says: counts.join('; '), next: 'redrive --dry-run' };
 }
 
 async function checkReconciliation(operator: Operator): Promise<CheckAnswer> {
-  const { tenants, cycles, numbers } = await readFacts(operator);
-  const clock = readDriftClock(cycles, numbers, operator.clock.now());
-  if (!tenants.some((tenant) => tenant.copied)) return { result: 'skipped', says: 'no tenant is copied: there is nothing to compare' };
-  if (clock.last === null) return { result: 'warning', says: 'tenants are copied and no cycle is on record', next: 'reconcile --dry-run' };
-  const says = `last cycle ended ${clock.last.endedAt}, ${clock.last.drift} of ${clock.last.rows} rows drifted, clean for ${formatSpan(clock.cleanForMs)}`;
-  if (clock.silent) return { result: 'failed', says: `${says}; more than two cycles ago`, next: 'drift status' };
+  const { copiedIds, cycles, numbers } = await readFacts(operator);
+  const now = operator.clock.now();
+  const clock = readDriftClock(cycles, numbers, copiedIds, now);
+  if (copiedIds.length === 0) return { result: 'skipped', says: 'no tenant is copied: there is nothing to compare' };
+  if (clock.last === null)
+    return { result: 'warning', says: 'tenants are copied and no cycle is on record', next: 'reconcile --dry-run' };
+  const says = `last cycle ended ${clock.last.endedAt}, ${clock.last.drift} of ${clock.last.rows} rows drifted, clean for ${formatSpan(clock.cleanMs)}`;
+  if (now.getTime() - Date.parse(clock.last.endedAt) > 2 * numbers.driftGate.cycleMs)
+    return { result: 'failed', says: `${says}; more than two cycles ago`, next: 'drift status' };
   return clock.last.clean ? ok(says) : { result: 'warning', says, next: 'drift show' };
 }
 
@@ -124,21 +176,40 @@ async function checkWindows(operator: Operator): Promise<CheckAnswer> {
   const windows = useWindows(machines, numbers.windows, operator.clock.now());
   const past = windows.filter(({ state }) => state === 'past max');
   if (past.length === 0) return ok('no phase is past its compatibility window');
-  return { result: 'warning', says: past.map(({ phase, usedMs, maxMs }) => `${phase}: ${formatSpan(usedMs)} used, at most ${formatSpan(maxMs ?? 0)}`).join('; '), next: 'status' };
+  return {
+    result: 'warning',
+    says: past
+      .map(({ phase, usedMs, maxMs }) => `${phase}: ${formatSpan(usedMs)} used, at most ${formatSpan(maxMs ?? 0)}`)
+      .join('; '),
+    next: 'status',
+  };
 }
 
 async function checkBreaker({ documents }: Operator): Promise<CheckAnswer> {
   const breaker = (await documents.get('breaker', 'target-read'))?.value;
   if (breaker === undefined || breaker.state === 'closed') return ok(`closed, opened ${breaker?.openings ?? 0} times`);
-  return { result: 'warning', says: `${breaker.state} since ${breaker.openedAt ?? 'unknown'}: ${breaker.reason}; legacy answers`, next: 'status' };
+  return {
+    result: 'warning',
+    says: `${breaker.state} since ${breaker.openedAt ?? 'unknown'}: ${breaker.reason}; legacy answers`,
+    next: 'status',
+  };
 }
 
 async function checkProtection(operator: Operator): Promise<CheckAnswer> {
   const { machines, tenantIds } = await readFacts(operator);
-  const { on, shouldBeOn, reason } = describeProtection(operator.system, phaseOfMigration(machines, tenantIds), machines);
+  const { on, shouldBeOn, reason } = describeProtection(
+    operator.system,
+    phaseOfMigration(machines, tenantIds),
+    machines,
+  );
   const says = `${on ? 'on' : 'off'}: ${reason}`;
   if (on === shouldBeOn) return ok(says);
-  if (on) return { result: 'warning', says, next: `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name ${operator.system.stacks[0]?.name ?? ''}` };
+  if (on)
+    return {
+      result: 'warning',
+      says,
+      next: `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name ${operator.system.stacks[0]?.name ?? ''}`,
+    };
   return { result: 'warning', says: `off, and should be on: ${reason}`, next: 'status' };
 }
 

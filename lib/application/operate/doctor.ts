@@ -47,7 +47,8 @@ export interface DoctorSubject {
 
 export async function runDoctor(subject: DoctorSubject): Promise<DoctorPayload> {
   const deployment = await runChecks(checkDeployment(), subject);
-  const isWhole = subject.system !== undefined && deployment.every((item) => item.result !== 'failed' || item.check === 'plan');
+  const isWhole =
+    subject.system !== undefined && deployment.every((item) => item.result !== 'failed' || item.check === 'plan');
   const migration = isWhole ? await runMigrationChecks(subject) : [];
   const checks = [...deployment, ...migration];
   const worst = checks.find((item) => item.result === 'failed') ?? checks.find((item) => item.result === 'warning');
@@ -67,7 +68,10 @@ async function runMigrationChecks(subject: DoctorSubject): Promise<readonly Chec
   }
 }
 
-export async function runChecks<Subject>(checks: readonly Check<Subject>[], subject: Subject): Promise<readonly CheckedItem[]> {
+export async function runChecks<Subject>(
+  checks: readonly Check<Subject>[],
+  subject: Subject,
+): Promise<readonly CheckedItem[]> {
   return Promise.all(
     checks.map(async ({ name, run }): Promise<CheckedItem> => {
       try {

@@ -1,80 +1,61 @@
-/**
- * The drift clock in short, from the cycle log: how long cycles have been clean without a break. It informs; the gate of
- * `cutover` is what decides, with every key counted once (design §4).
- */
+/** The drift clock as the gate of `cutover` judges it (lib/domain/drift-gate.ts), with the last cycle beside it. Pure. */
 import type { CycleDocument } from '../../contracts/documents.ts';
-import type { OperatingNumbers } from './deployed-plan.ts';
+import { firesDriftAlert } from '../../domain/drift-alert.ts';
+import { type DriftJudgement, type DriftRule, judgeDrift, passesAlone } from '../../domain/drift-gate.ts';
 
-export interface DriftClock {
-  /** Cycles on record that were looked at. */
-  readonly cycles: number;
-  readonly last: {
-    readonly startedAt: string;
-    readonly endedAt: string;
-    readonly rows: number;
-    readonly drift: number;
-    readonly driftPercent: number;
-    readonly upperBoundPercent: number;
-    readonly mode: string;
-    readonly scopeKind: string;
-    readonly clean: boolean;
-  } | null;
-  /** Consecutive clean cycles up to now. */
-  readonly cleanCycles: number;
-  /** ISO start of the first of them; null: the last cycle was not clean, or there is none. */
-  readonly cleanSince: string | null;
-  readonly cleanForMs: number;
-  readonly neededMs: number;
-  readonly limitPercent: number;
-  /** Whether a full pass is among the clean cycles: the gate asks for one. */
-  readonly hasFullPass: boolean;
-  readonly complete: boolean;
-  /** Time since the last cycle is more than two cycles: the clock does not run on silence. */
-  readonly silent: boolean;
-  /** Consecutive cycles above the alert's limit, newest first. */
-  readonly cyclesAboveAlert: number;
+export interface LastCycle
+  extends Pick<
+    CycleDocument,
+    'startedAt' | 'endedAt' | 'rows' | 'drift' | 'driftPercent' | 'upperBoundPercent' | 'mode' | 'scopeKind'
+  > {
+  /** Whether it passes by itself. */
+  readonly clean: boolean;
 }
 
-/** @param newestFirst cycles of the log, newest first. */
+export interface DriftClock extends DriftJudgement {
+  readonly neededMs: number;
+  /** The plan's threshold; `thresholdPercent` is the one in effect, 0 with few rows. */
+  readonly limitPercent: number;
+  readonly last: LastCycle | null;
+  readonly alertFiring: boolean;
+}
+
+export interface ClockRules {
+  readonly driftGate: DriftRule;
+  readonly driftAlert: { readonly driftPercent: number; readonly cycles: number };
+}
+
+/**
+ * @param newestFirst cycles of the log.
+ * @param scope tenants that are copied: cycles before that do not cover them.
+ */
 export function readDriftClock(
   newestFirst: readonly CycleDocument[],
-  numbers: OperatingNumbers,
+  { driftGate, driftAlert }: ClockRules,
+  scope: readonly string[],
   now: Date,
 ): DriftClock {
-  const isClean = (cycle: CycleDocument) =>
-    cycle.complete && !cycle.failed && cycle.driftPercent < numbers.driftGate.percent;
-  const broken = newestFirst.findIndex((cycle) => !isClean(cycle));
-  const clean = broken < 0 ? newestFirst : newestFirst.slice(0, broken);
-  const calm = newestFirst.findIndex((cycle) => cycle.driftPercent <= numbers.driftAlert.percent);
   const last = newestFirst[0];
-  const cleanSince = clean.at(-1)?.startedAt ?? null;
-  const cleanForMs = cleanSince === null ? 0 : Math.max(0, now.getTime() - Date.parse(cleanSince));
-  const silent = last !== undefined && now.getTime() - Date.parse(last.endedAt) > 2 * numbers.cycleMs;
-  const hasFullPass = clean.some((cycle) => cycle.scopeKind === 'full');
   return {
-    cycles: newestFirst.length,
-    last: last === undefined ? null : { ...pickLast(last), clean: isClean(last) },
-    cleanCycles: clean.length,
-    cleanSince,
-    cleanForMs,
-    neededMs: numbers.driftGate.forMs,
-    limitPercent: numbers.driftGate.percent,
-    hasFullPass,
-    complete: cleanSince !== null && cleanForMs >= numbers.driftGate.forMs && hasFullPass && !silent,
-    silent,
-    cyclesAboveAlert: calm < 0 ? newestFirst.length : calm,
+    ...judgeDrift(newestFirst, driftGate, scope, now),
+    neededMs: driftGate.forMs,
+    limitPercent: driftGate.driftPercent,
+    last: last === undefined ? null : lastOf(last, driftGate),
+    alertFiring: firesDriftAlert(newestFirst, driftAlert),
   };
 }
 
-function pickLast({
-  startedAt,
-  endedAt,
-  rows,
-  drift,
-  driftPercent,
-  upperBoundPercent,
-  mode,
-  scopeKind,
-}: CycleDocument) {
-  return { startedAt, endedAt, rows, drift, driftPercent, upperBoundPercent, mode, scopeKind };
+function lastOf(cycle: CycleDocument, rule: DriftRule): LastCycle {
+  const { startedAt, endedAt, rows, drift, driftPercent, upperBoundPercent, mode, scopeKind } = cycle;
+  return {
+    startedAt,
+    endedAt,
+    rows,
+    drift,
+    driftPercent,
+    upperBoundPercent,
+    mode,
+    scopeKind,
+    clean: passesAlone(cycle, rule),
+  };
 }

@@ -1,13 +1,12 @@
 /** Drift for people: the clock, the open differences, and one of them explained. Keys and columns, never values (invariant 9). */
 import type { DriftDocument, TableCycle } from '../../contracts/documents.ts';
-import { readOperatingNumbers } from './deployed-plan.ts';
 import { type DriftClock, readDriftClock } from './drift-clock.ts';
 import { type Operator, OperatorError } from './operator.ts';
-import { readCycles } from './read-facts.ts';
+import { readFacts } from './read-facts.ts';
 
 export interface DriftStatusPayload {
   readonly clock: DriftClock;
-  readonly alert: { readonly percent: number; readonly cycles: number; readonly firing: boolean };
+  readonly alert: { readonly driftPercent: number; readonly cycles: number };
   readonly openDifferences: number;
   /** Of the last cycle. */
   readonly tables: readonly TableCycle[];
@@ -16,12 +15,11 @@ export interface DriftStatusPayload {
 }
 
 export async function readDriftStatus(operator: Operator): Promise<DriftStatusPayload> {
-  const numbers = await readOperatingNumbers(operator.documents);
-  const [cycles, open] = await Promise.all([readCycles(operator, numbers), readOpen(operator)]);
-  const clock = readDriftClock(cycles, numbers, operator.clock.now());
+  const [{ numbers, cycles, copiedIds }, open] = await Promise.all([readFacts(operator), readOpen(operator)]);
+  const clock = readDriftClock(cycles, numbers, copiedIds, operator.clock.now());
   return {
     clock,
-    alert: { ...numbers.driftAlert, firing: clock.cyclesAboveAlert >= numbers.driftAlert.cycles },
+    alert: numbers.driftAlert,
     openDifferences: open.length,
     tables: cycles[0]?.tables ?? [],
     numbersFrom: numbers.source,
@@ -117,8 +115,8 @@ async function readOpen(operator: Operator): Promise<readonly DriftDocument[]> {
 
 function nextOf(open: number, clock: DriftClock): string {
   if (open > 0) return 'drift show';
-  if (clock.last === null || clock.silent) return 'reconcile --dry-run';
-  return clock.complete ? 'start cutover --dry-run' : 'status --watch';
+  if (clock.last === null) return 'reconcile --dry-run';
+  return clock.pass ? 'start cutover --dry-run' : 'status --watch';
 }
 
 /** Row keys hold JSON; a shell must see one word. */

@@ -106,7 +106,7 @@ export function parseFlagName(text: string): FlagName {
   const name = FLAG_NAMES.find((each) => each === text.replaceAll('-', '_'));
   if (name === undefined)
     throw new OperatorError('usage', `no flag ${text}; there are ${FLAG_NAMES.join(', ')}`, {
-      next: 'crossfade flags set --help',
+      next: 'npx crossfade flags set --help',
     });
   return name;
 }

@@ -7,7 +7,13 @@ import { nextCommand } from './read-runs.ts';
 import { executionName, type RunView, runDocumentId, viewRun } from './run-view.ts';
 
 export type RunEvent =
-  | { readonly kind: 'step'; readonly step: string; readonly at: string; readonly notes: readonly string[] }
+  | {
+      readonly kind: 'step';
+      readonly step: string;
+      readonly at: string;
+      readonly notes: readonly string[];
+      readonly again: boolean;
+    }
   /** Nothing new since the last event. */
   | { readonly kind: 'still'; readonly step: string | null; readonly runningForMs: number };
 
@@ -35,7 +41,7 @@ export async function followRun(
   options: FollowOptions,
 ): Promise<FollowedRun> {
   const id = runDocumentId(machine, executionName(arn));
-  const told = { steps: 0, notes: 0 };
+  const told = new Map<string, ReadonlySet<string>>();
   for (;;) {
     const execution = await operator.workflow.describe(arn);
     const document = (await operator.documents.get('run', id))?.value;
@@ -53,25 +59,20 @@ export async function followRun(
   }
 }
 
-/** A step that runs again may add notes to its last entry; both are news. @returns whether anything was told. */
-function tell(
-  document: RunDocument | undefined,
-  told: { steps: number; notes: number },
-  { onEvent }: FollowOptions,
-): boolean {
-  const steps = document?.steps ?? [];
-  const current = steps[told.steps - 1];
+/**
+ * A step that answers again and again has one entry with its latest notes: each note is told once.
+ * @returns whether anything was told.
+ */
+function tell(document: RunDocument | undefined, told: Map<string, ReadonlySet<string>>, { onEvent }: FollowOptions) {
   let news = false;
-  if (current !== undefined && current.notes.length > told.notes) {
-    onEvent({ kind: 'step', step: current.step, at: current.at, notes: current.notes.slice(told.notes) });
+  for (const { step, at, notes } of document?.steps ?? []) {
+    const before = told.get(step);
+    const fresh = notes.filter((note) => before?.has(note) !== true);
+    if (before !== undefined && fresh.length === 0) continue;
+    onEvent({ kind: 'step', step, at, notes: fresh, again: before !== undefined });
+    told.set(step, new Set([...(before ?? []), ...notes]));
     news = true;
   }
-  for (const { step, at, notes } of steps.slice(told.steps)) {
-    onEvent({ kind: 'step', step, at, notes });
-    news = true;
-  }
-  told.steps = steps.length;
-  told.notes = steps.at(-1)?.notes.length ?? 0;
   return news;
 }
 

@@ -34,9 +34,13 @@ export function planRoles({ text, file, store, database, owners, prefix }: PlanR
   const plan = loadPlan(text, file);
   const name = database ?? databaseOf(plan[store]);
   if (name === undefined) {
-    throw new OperatorError('usage', `the plan does not name the database of ${store} (its URL comes from the environment); give --database`, {
-      next: `crossfade plan roles ${file} --store ${store} --database <database>`,
-    });
+    throw new OperatorError(
+      'usage',
+      `the plan does not name the database of ${store} (its URL comes from the environment); give --database`,
+      {
+        next: `npx crossfade plan roles ${file} --store ${store} --database <database>`,
+      },
+    );
   }
   const roles = roleNames(prefix);
   const statements = createRoles({
@@ -46,9 +50,20 @@ export function planRoles({ text, file, store, database, owners, prefix }: PlanR
     owners,
     limits: limitsOf(plan, store),
   });
-  const sql = ROLE_PURPOSES.reduce((texts, purpose) => texts.replaceAll(`'${placeholderOf(purpose)}'`, `:'${variableOf(purpose)}'`), statements.map((statement) => `${statement.text};`).join('\n'));
+  const sql = ROLE_PURPOSES.reduce(
+    (texts, purpose) => texts.replaceAll(`'${placeholderOf(purpose)}'`, `:'${variableOf(purpose)}'`),
+    statements.map((statement) => `${statement.text};`).join('\n'),
+  );
   const variables = ROLE_PURPOSES.map(variableOf);
-  return { plan: plan.name, store, database: name, roles, variables, sql: `${headerOf(plan, store, name, owners, file)}\n${sql}`, next: `crossfade plan check ${file}` };
+  return {
+    plan: plan.name,
+    store,
+    database: name,
+    roles,
+    variables,
+    sql: `${headerOf(plan, store, name, owners, file)}\n${sql}`,
+    next: `npx crossfade plan check ${file}`,
+  };
 }
 
 function headerOf(plan: Plan, store: StoreName, database: string, owners: readonly string[], file: string): string {
@@ -56,7 +71,11 @@ function headerOf(plan: Plan, store: StoreName, database: string, owners: readon
   return [
     `-- Roles of Crossfade for plan ${plan.name}, store ${store}, database ${database}. May be run again; a second run sets passwords and grants anew.`,
     `-- Run as an administrator: psql --set ON_ERROR_STOP=on -d ${database} ${given} -f <this file>`,
-    ...(owners.length > 0 ? [] : [`-- No owner was given: only an owner may create triggers. Repeat with: crossfade plan roles ${file} --store ${store} --owner <role>`]),
+    ...(owners.length > 0
+      ? []
+      : [
+          `-- No owner was given: only an owner may create triggers. Repeat with: crossfade plan roles ${file} --store ${store} --owner <role>`,
+        ]),
   ].join('\n');
 }
 

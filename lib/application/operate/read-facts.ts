@@ -16,8 +16,10 @@ export interface MigrationFacts {
   readonly control: ControlDocument;
   readonly machines: MachineDocuments;
   readonly tenants: readonly TenantDocument[];
-  /** Ids of the plan's tenants and of those found in the data, sorted. */
+  /** Ids of the plan's tenants, of those found in the data and of those that passed a machine; sorted. */
   readonly tenantIds: readonly string[];
+  /** Tenants whose rows reconciliation compares. */
+  readonly copiedIds: readonly string[];
   /** Last entry: who is authoritative. */
   readonly journal: JournalDocument | undefined;
   /** Newest first, as far back as the drift gate looks. */
@@ -38,11 +40,15 @@ export async function readFacts(operator: Operator): Promise<MigrationFacts> {
     documents.list('progress'),
   ]);
   const found = tenants.map(({ value }) => value);
+  const passed = machines.flatMap(([, document]) => Object.keys(document?.passed ?? {}));
   return {
     control: control?.value ?? {},
     machines: onlyDefined(machines),
     tenants: found,
-    tenantIds: [...new Set([...numbers.tenants.map(({ id }) => id), ...found.map(({ tenant }) => tenant)])].sort(),
+    tenantIds: [
+      ...new Set([...numbers.tenants.map(({ id }) => id), ...found.map(({ tenant }) => tenant), ...passed]),
+    ].sort(),
+    copiedIds: found.filter(({ on, copied }) => on && copied).map(({ tenant }) => tenant),
     journal: journal[0]?.value,
     cycles,
     progress: progress.map(({ value }) => value),
@@ -50,9 +56,11 @@ export async function readFacts(operator: Operator): Promise<MigrationFacts> {
   };
 }
 
-/** Two cycles more than the gate looks back: the break before its window is seen too. */
+/** Twice as far as the gate looks back: with pauses, its window reaches further than its length. */
 export async function readCycles(operator: Operator, numbers: OperatingNumbers): Promise<readonly CycleDocument[]> {
-  const from = new Date(operator.clock.now().getTime() - numbers.driftGate.forMs - 2 * numbers.cycleMs).toISOString();
+  const from = new Date(
+    operator.clock.now().getTime() - 2 * numbers.driftGate.forMs - 2 * numbers.driftGate.cycleMs,
+  ).toISOString();
   const inWindow = await operator.documents.list('cycle', { from, descending: true });
   // A migration whose cycles stopped long ago still has a last one to show.
   const shown = inWindow.length > 0 ? inWindow : await operator.documents.list('cycle', { descending: true, limit: 1 });

@@ -54,9 +54,9 @@ export async function findRun(operator: Operator, id: string): Promise<RunView> 
   return viewRun(document, execution);
 }
 
-/** The command of a run's end, complete: an execution answers with or without the program's name. */
+/** The command of a run's end, complete: an execution answers with the program's name and with the plan's. */
 export function nextCommand(operator: Operator, run: RunView): string {
-  return operator.command(run.next.replace(/^(npx )?crossfade /, ''));
+  return operator.command(run.next.replace(/^(npx )?crossfade /, '').replace(/ --plan \S+/, ''));
 }
 
 function readRunsOf(operator: Operator, machine: Machine): Promise<readonly Stored<RunDocument>[]> {

@@ -60,28 +60,40 @@ export async function redrive(operator: Operator, request: RedriveRequest): Prom
   const found = await Promise.all(directions.map((direction) => countSetAside(operator, direction)));
   const wanted = dryRun ? [] : found.filter((each) => each.parked + each.dead + each.deadLetters > 0);
   for (const { direction } of wanted) await leaveRequest(operator, direction, states);
-  const outcomes = await Promise.all(wanted.map(async ({ direction }) => [direction, await awaitRelay(operator, direction, request)] as const));
+  const outcomes = await Promise.all(
+    wanted.map(async ({ direction }) => [direction, await awaitRelay(operator, direction, request)] as const),
+  );
   const carriedOut = new Map(outcomes);
-  const results = found.map((each) => ({ ...each, requested: carriedOut.has(each.direction), ...carriedOut.get(each.direction) }));
+  const results = found.map((each) => ({
+    ...each,
+    requested: carriedOut.has(each.direction),
+    ...carriedOut.get(each.direction),
+  }));
   const isWaiting = dryRun && results.some(({ parked, dead, deadLetters }) => parked + dead + deadLetters > 0);
   return { dryRun, states, directions: results, next: operator.command(isWaiting ? 'redrive' : 'status') };
 }
 
 export function parseDirection(text: string): Direction {
   const direction = DIRECTIONS.find((each) => each === text);
-  if (direction === undefined) throw new OperatorError('usage', `no direction ${text}; there are ${DIRECTIONS.join(', ')}`, { next: 'crossfade redrive --help' });
+  if (direction === undefined)
+    throw new OperatorError('usage', `no direction ${text}; there are ${DIRECTIONS.join(', ')}`, {
+      next: 'npx crossfade redrive --help',
+    });
   return direction;
 }
 
 async function countSetAside(operator: Operator, direction: Direction): Promise<RedriveDirection> {
-  const [health, depth] = await Promise.all([operator.documents.get('progress', `relay/${direction}`), operator.queues.depth(direction)]);
+  const [health, depth] = await Promise.all([
+    operator.documents.get('progress', `relay/${direction}`),
+    operator.queues.depth(direction),
+  ]);
   const state = health?.value.state ?? {};
   return {
     direction,
-    parked: countOf(state['parked']),
-    dead: countOf(state['dead']),
+    parked: countOf(state.parked),
+    dead: countOf(state.dead),
     deadLetters: depth.dead,
-    reasons: reasonsOf(state['setAside']),
+    reasons: reasonsOf(state.setAside),
     requested: false,
     carriedOutAt: null,
     broughtBack: 0,
@@ -90,17 +102,33 @@ async function countSetAside(operator: Operator, direction: Direction): Promise<
 
 async function leaveRequest(operator: Operator, direction: Direction, states: readonly SetAsideState[]): Promise<void> {
   const at = operator.clock.now().toISOString();
-  const state: RedriveState = { requestedBy: await operator.identity.whoAmI(), requestedAt: at, states, carriedOutAt: null, events: 0 };
-  await operator.documents.put('progress', redriveId(direction), { work: redriveId(direction), state: { ...state }, at }, 'any');
+  const state: RedriveState = {
+    requestedBy: await operator.identity.whoAmI(),
+    requestedAt: at,
+    states,
+    carriedOutAt: null,
+    events: 0,
+  };
+  await operator.documents.put(
+    'progress',
+    redriveId(direction),
+    { work: redriveId(direction), state: { ...state }, at },
+    'any',
+  );
 }
 
-async function awaitRelay(operator: Operator, direction: Direction, { waitMs, signal }: RedriveRequest): Promise<Pick<RedriveDirection, 'carriedOutAt' | 'broughtBack'>> {
+async function awaitRelay(
+  operator: Operator,
+  direction: Direction,
+  { waitMs, signal }: RedriveRequest,
+): Promise<Pick<RedriveDirection, 'carriedOutAt' | 'broughtBack'>> {
   const until = operator.clock.now().getTime() + waitMs;
   for (;;) {
     const state = (await operator.documents.get('progress', redriveId(direction)))?.value.state;
-    const carriedOutAt = state?.['carriedOutAt'];
-    if (typeof carriedOutAt === 'string') return { carriedOutAt, broughtBack: countOf(state?.['events']) };
-    if (operator.clock.now().getTime() >= until || signal?.aborted === true) return { carriedOutAt: null, broughtBack: 0 };
+    const carriedOutAt = state?.carriedOutAt;
+    if (typeof carriedOutAt === 'string') return { carriedOutAt, broughtBack: countOf(state?.events) };
+    if (operator.clock.now().getTime() >= until || signal?.aborted === true)
+      return { carriedOutAt: null, broughtBack: 0 };
     await operator.clock.sleep(POLL_MS, signal);
   }
 }
@@ -112,5 +140,8 @@ function countOf(value: unknown): number {
 /** Table, key and reason of each event that the relay names; never row contents. */
 function reasonsOf(value: unknown): readonly string[] {
   if (!Array.isArray(value)) return [];
-  return value.map((row: { seq?: string; state?: string; table_name?: string; row_key?: string; reason?: string | null }) => `${row.state ?? ''} ${row.table_name ?? ''} ${row.row_key ?? ''} (seq ${row.seq ?? ''}): ${row.reason ?? 'no reason recorded'}`);
+  return value.map(
+    (row: { seq?: string; state?: string; table_name?: string; row_key?: string; reason?: string | null }) =>
+      `${row.state ?? ''} ${row.table_name ?? ''} ${row.row_key ?? ''} (seq ${row.seq ?? ''}): ${row.reason ?? 'no reason recorded'}`,
+  );
 }

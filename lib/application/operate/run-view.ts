@@ -57,13 +57,15 @@ export function viewRun(document: RunDocument | undefined, execution: Execution 
   const state = stateOf(document, execution);
   const id = executionName(arn);
   const from = document?.from ?? null;
+  const dryRun = document?.dryRun ?? execution?.output?.dryRun ?? false;
+  const reasons = reasonsOf(document, execution);
   return {
     id,
     execution: arn,
     machine,
     from,
     state,
-    dryRun: document?.dryRun ?? execution?.output?.dryRun ?? false,
+    dryRun,
     scope: document?.scope ?? [],
     requestedBy: document?.requestedBy ?? 'unknown',
     startedAt: document?.startedAt ?? execution?.startedAt.toISOString() ?? '',
@@ -72,9 +74,9 @@ export function viewRun(document: RunDocument | undefined, execution: Execution 
     steps: document?.steps ?? [],
     gates: execution?.output?.gates ?? document?.gates ?? [],
     notes: execution?.output?.notes ?? [],
-    reasons: reasonsOf(document, execution),
+    reasons,
     error: state === 'failed' ? (document?.error ?? execution?.error ?? 'Step Functions gave no error') : null,
-    next: nextOf(machine, from, state, id, document?.dryRun === true, execution?.output?.next),
+    next: nextOf({ machine, from, state, id, dryRun, reasons, answered: execution?.output?.next }),
   };
 }
 
@@ -90,22 +92,40 @@ function reasonsOf(document: RunDocument | undefined, execution: Execution | und
   return answered.length > 0 ? answered : (document?.reasons ?? []);
 }
 
-function nextOf(
-  machine: Machine,
-  from: ForwardMachine | null,
-  state: RunState,
-  id: string,
-  dryRun: boolean,
-  answered: string | undefined,
-): string {
-  if (state === 'running' || state === 'waiting') return `runs ${id} --wait`;
-  if (answered !== undefined && answered !== '') return answered;
+interface Ending extends Pick<RunView, 'machine' | 'from' | 'state' | 'id' | 'dryRun' | 'reasons'> {
+  /** The execution's own answer. */
+  readonly answered: string | undefined;
+}
+
+function nextOf({ machine, from, state, id, dryRun, reasons, answered }: Ending): string {
   const again = machine === 'rollback' ? `rollback ${from ?? '<machine>'}` : `start ${machine}`;
-  if (state === 'failed') return `${again}${dryRun ? ' --dry-run' : ''}`;
-  if (state === 'refused' || state === 'halted') return again;
-  if (state === 'differences') return 'drift show';
-  if (dryRun) return again;
-  if (machine === 'rollback') return 'status';
-  const after = machineAfter(machine);
+  switch (state) {
+    case 'running':
+    case 'waiting':
+      return `runs ${id} --wait`;
+    case 'failed':
+      return dryRun ? `${again} --dry-run` : again;
+    case 'halted':
+      return 'resume';
+    case 'refused':
+      return commandIn(reasons) ?? again;
+    case 'differences':
+      return 'drift show';
+    case 'rolled-back':
+      return dryRun ? again : 'status';
+    case 'passed':
+      return dryRun ? again : (answered ?? afterPassing(machine));
+  }
+}
+
+function afterPassing(machine: Machine): string {
+  const after = machine === 'rollback' ? undefined : machineAfter(machine);
   return after === undefined ? 'status' : `start ${after}`;
+}
+
+/** `…; run: npx crossfade start dual-write`: the reasons of a refusal say what to run. */
+function commandIn(reasons: readonly string[]): string | undefined {
+  return reasons
+    .map((reason) => /\brun: npx crossfade ([a-z][^;,]*)$/.exec(reason)?.[1])
+    .find((command) => command !== undefined);
 }

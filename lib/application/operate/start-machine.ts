@@ -68,10 +68,10 @@ export function parseForwardMachine(text: string): ForwardMachine {
   if (only.length === 1 && only[0] !== undefined) return only[0];
   if (text === 'rollback')
     throw new OperatorError('usage', 'rollback needs the machine whose work is undone', {
-      next: 'crossfade rollback <machine> --dry-run',
+      next: 'npx crossfade rollback <machine> --dry-run',
     });
   throw new OperatorError('usage', `no machine ${text}; there are ${FORWARD_MACHINES.join(', ')}`, {
-    next: 'crossfade start --help',
+    next: 'npx crossfade start --help',
   });
 }
 

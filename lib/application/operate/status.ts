@@ -99,7 +99,7 @@ export async function readStatus(operator: Operator): Promise<StatusPayload> {
     windows: useWindows(machines, numbers.windows, now),
     marks: readMarks(migration.control),
     approvals: pending.map((approval) => viewApproval(approval, now)),
-    drift: readDriftClock(migration.cycles, numbers, now),
+    drift: readDriftClock(migration.cycles, numbers, migration.copiedIds, now),
   };
   const { waitsFor, next } = whatNext(facts);
   const { machineToPass: _decided, ...shown } = facts;

@@ -63,15 +63,8 @@ export function whatNext(standing: Standing): Advice {
 
 /** Cutover asks for the drift gate; starting it earlier is refused. */
 function waitForDrift({ machineToPass, drift }: Standing): Advice | undefined {
-  if (machineToPass !== 'cutover' || drift.complete) return undefined;
-  const left = drift.cleanSince === null ? drift.neededMs : Math.max(0, drift.neededMs - drift.cleanForMs);
-  const needs = left > 0 ? `${formatSpan(left)} more` : drift.hasFullPass ? 'a fresh cycle' : 'a full pass';
-  return {
-    waitsFor: [
-      `the drift clock: clean for ${formatSpan(drift.cleanForMs)} of ${formatSpan(drift.neededMs)} below ${drift.limitPercent} %; it needs ${needs}`,
-    ],
-    next: 'drift status',
-  };
+  if (machineToPass !== 'cutover' || drift.pass) return undefined;
+  return { waitsFor: drift.reasons.map((reason) => `the drift clock: ${reason}`), next: 'drift status' };
 }
 
 function startNext({ machineToPass, machines }: Standing): Advice | undefined {

@@ -44,10 +44,7 @@ const READ_TRIES = 3;
 const RECHECKS = 3;
 
 /** Keys of rows of these tenants, and of shared rows, from both stores: a row that only one has is found too. */
-export async function sampleReads(
-  migration: Migration,
-  tenants: readonly string[],
-): Promise<readonly SyntheticRead[]> {
+export async function sampleReads(migration: Migration, tenants: readonly string[]): Promise<readonly SyntheticRead[]> {
   const asked = [...new Set([...tenants, NO_TENANT])];
   const found: SyntheticRead[] = [];
   for (const table of migration.tables) {
@@ -114,7 +111,9 @@ async function recheck(
   for (let round = 0; round < RECHECKS && open.length > 0; round += 1) {
     await clock.sleep(plan.reconcile.recheckAfter);
     const before = open;
-    const again = await inParallel(before, plan.reads.parity.concurrency, ({ read }) => readBoth(migration, read, other));
+    const again = await inParallel(before, plan.reads.parity.concurrency, ({ read }) =>
+      readBoth(migration, read, other),
+    );
     const travelling = await findUndelivered(migration, before);
     const next: Answered[] = [];
     again.forEach((pair, index) => {
@@ -122,7 +121,8 @@ async function recheck(
       if (was === undefined) return;
       if (!pair.answered) unread.push(pair.read);
       else if (!isDifferent(pair)) inFlight += 1;
-      else if (travelling.has(addressOf(pair.read)) || pair.legacy !== was.legacy || pair.other !== was.other) next.push(pair);
+      else if (travelling.has(addressOf(pair.read)) || pair.legacy !== was.legacy || pair.other !== was.other)
+        next.push(pair);
       else differences.push({ ...pair.read, columns: differingColumns(pair.legacy, pair.other) });
     });
     open = next;

@@ -2,9 +2,10 @@
  * The breaker of target reads as one container runs it: failures are counted here, the state is shared through the `breaker`
  * document and written on transitions only. When the document cannot be reached the container goes by what it knows.
  */
-import type { Deps } from '../deps.ts';
+
 import { type Admission, admit, type Breaker, CLOSED_BREAKER, claimProbe, close, open } from '../../domain/breaker.ts';
 import { VersionConflict } from '../../ports/documents.ts';
+import type { Deps } from '../deps.ts';
 import { createCached } from './cached.ts';
 import { withinTime } from './within-time.ts';
 
@@ -103,7 +104,8 @@ export function createReadBreaker(deps: BreakerDeps, numbers: BreakerNumbers): R
       }
       if (from.breaker.state !== 'closed') return;
       failures += 1;
-      if (failures >= numbers.failureThreshold) await trip(from, `${failures} consecutive failures, the last: ${reason}`);
+      if (failures >= numbers.failureThreshold)
+        await trip(from, `${failures} consecutive failures, the last: ${reason}`);
     },
     state: async () => (await known()).breaker,
   };

@@ -21,8 +21,7 @@ import { withinTime } from './within-time.ts';
 export interface ReadRequest {
   readonly tenant: string;
   readonly table: string;
-  readonly what:
-    /** A JSON list of the key's values. */
+  readonly what: /** A JSON list of the key's values. */
     | { readonly kind: 'row'; readonly key: string }
     | { readonly kind: 'page'; readonly after: string | null; readonly limit: number };
   /** Outbox position of the reader's own write, as text: until the target has it, legacy answers. */

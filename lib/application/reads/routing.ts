@@ -1,7 +1,7 @@
 /** The routing in effect as a document that ORMs, other languages, gateways and meshes can follow (design §6). */
 import type { Breaker } from '../../domain/breaker.ts';
-import { canaryShare } from '../../domain/canary.ts';
 import type { CallerTenants } from '../../domain/callers.ts';
+import { canaryShare } from '../../domain/canary.ts';
 import type { StoreName } from '../../domain/direction.ts';
 import { STAGE_ROUTES, type Stage } from '../../domain/stage.ts';
 import type { Deps } from '../deps.ts';

@@ -1,5 +1,5 @@
 /** Stages in effect as a reader knows them: the tenant documents, cached; the last known ones when DynamoDB fails (design §3.6). */
-import { routeByDirection, type ReadRoute, type TenantReads } from '../../domain/read-route.ts';
+import { type ReadRoute, routeByDirection, type TenantReads } from '../../domain/read-route.ts';
 import { type DirectionRow, directionInForce } from '../../sql/reads/direction-in-force.ts';
 import type { Deps } from '../deps.ts';
 import { createCached } from './cached.ts';
@@ -36,7 +36,8 @@ export function createTenantStages(deps: Pick<Deps, 'documents' | 'clock' | 'log
         since: value.since,
         generation: value.generation,
       })),
-    onFailure: (error) => log.warn('the tenants cannot be read; their last known stage stands', { error: String(error) }),
+    onFailure: (error) =>
+      log.warn('the tenants cannot be read; their last known stage stands', { error: String(error) }),
   });
   return {
     list: cached.get,

@@ -71,7 +71,8 @@ async function findDifferingKeys(
 }
 
 function differingParts(legacy: readonly PartDigest[], target: readonly PartDigest[]): readonly number[] {
-  const shown = (parts: readonly PartDigest[]) => new Map(parts.map((part) => [part.part, `${part.rows}/${part.digest}`]));
+  const shown = (parts: readonly PartDigest[]) =>
+    new Map(parts.map((part) => [part.part, `${part.rows}/${part.digest}`]));
   const [left, right] = [shown(legacy), shown(target)];
   return [...new Set([...left.keys(), ...right.keys()])]
     .filter((part) => left.get(part) !== right.get(part))

@@ -102,7 +102,12 @@ async function compareNext(
   return {
     ...state,
     tallies: [...state.tallies.filter((known) => known.table !== at.table), counted],
-    at: through !== null ? { table: at.table, after: through } : next === undefined ? null : { table: next.table, after: null },
+    at:
+      through !== null
+        ? { table: at.table, after: through }
+        : next === undefined
+          ? null
+          : { table: next.table, after: null },
     pending: [...state.pending, ...found.slice(0, room)],
     dropped: state.dropped + Math.max(0, found.length - room),
   };

@@ -23,7 +23,9 @@ export interface ChunkItem extends Chunk {
 }
 
 /** `error`: the chunk could not be read, for a reason that no retry mends. */
-export type StoredChunk = ({ readonly table: string } & ChunkResult) | { readonly table: string; readonly error: string };
+export type StoredChunk =
+  | ({ readonly table: string } & ChunkResult)
+  | { readonly table: string; readonly error: string };
 
 /** What the rounds of `settle` have found so far. */
 export interface Settling {

@@ -6,7 +6,13 @@ import { PLAN_COMMANDS } from './plan.ts';
 import { RUN_COMMANDS } from './run.ts';
 import { WATCH_COMMANDS } from './watch.ts';
 
-export const COMMANDS: readonly Command[] = [...PLAN_COMMANDS, ...RUN_COMMANDS, ...WATCH_COMMANDS, ...CONTROL_COMMANDS, ...DATA_COMMANDS];
+export const COMMANDS: readonly Command[] = [
+  ...PLAN_COMMANDS,
+  ...RUN_COMMANDS,
+  ...WATCH_COMMANDS,
+  ...CONTROL_COMMANDS,
+  ...DATA_COMMANDS,
+];
 
 /** Commands that only hold others. */
 export const GROUP_ABOUT: Readonly<Record<string, string>> = {

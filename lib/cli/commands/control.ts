@@ -11,7 +11,12 @@ import { renderApprovals, renderDecision } from '../render/approvals.ts';
 import { renderFlagSet, renderFlags } from '../render/flags.ts';
 import { renderMarks } from '../render/marks.ts';
 
-const REASON: OptionRow = { flags: '--reason <why>', kind: 'text', about: 'why, for the record', fallback: 'no reason given' };
+const REASON: OptionRow = {
+  flags: '--reason <why>',
+  kind: 'text',
+  about: 'why, for the record',
+  fallback: 'no reason given',
+};
 
 export const CONTROL_COMMANDS: readonly Command[] = [
   defineCommand({
@@ -20,7 +25,10 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     about: 'let machines wait before their next step; delivery and reads go on',
     options: [REASON],
     examples: [{ command: 'pause --reason "deployment of the application"', about: 'hold machines for a while' }],
-    action: async (context, input) => ({ payload: await setMarks(await context.open(), { set: ['paused'], why: whyOf(input) }), exit: EXIT.done }),
+    action: async (context, input) => ({
+      payload: await setMarks(await context.open(), { set: ['paused'], why: whyOf(input) }),
+      exit: EXIT.done,
+    }),
     render: renderMarks,
   }),
   defineCommand({
@@ -33,7 +41,9 @@ export const CONTROL_COMMANDS: readonly Command[] = [
       { command: 'resume --delivery', about: 'and relays deliver again' },
     ],
     action: async (context, input) => {
-      const clear: readonly MarkName[] = input.switched('delivery') ? ['paused', 'halted', 'deliveryHeld'] : ['paused', 'halted'];
+      const clear: readonly MarkName[] = input.switched('delivery')
+        ? ['paused', 'halted', 'deliveryHeld']
+        : ['paused', 'halted'];
       return { payload: await setMarks(await context.open(), { clear, why: whyOf(input) }), exit: EXIT.done };
     },
     render: renderMarks,
@@ -42,7 +52,8 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     name: 'halt',
     group: 'Control',
     about: 'end running machines at their next step; with --delivery also hold delivery at once',
-    details: 'Never asks: it is the emergency stop. Writes of the application go on, captured events wait, nothing is lost.',
+    details:
+      'Never asks: it is the emergency stop. Writes of the application go on, captured events wait, nothing is lost.',
     options: [{ flags: '--delivery', kind: 'switch', about: 'relays hold delivery before their next batch' }, REASON],
     examples: [
       { command: 'halt --reason "errors on the target"', about: 'end what runs' },
@@ -60,7 +71,10 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     about: 'approvals that wait for a decision',
     options: [{ flags: '--all', kind: 'switch', about: 'decided and lapsed ones, too' }],
     examples: [{ command: 'approvals', about: 'what waits for me?' }],
-    action: async (context, input) => ({ payload: await listApprovals(await context.open(), { all: input.switched('all') }), exit: EXIT.done }),
+    action: async (context, input) => ({
+      payload: await listApprovals(await context.open(), { all: input.switched('all') }),
+      exit: EXIT.done,
+    }),
     render: renderApprovals,
   }),
   defineCommand({
@@ -76,10 +90,17 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     ],
     examples: [
       { command: 'approve 7f3a --comment "CHG-1234, evidence read"', about: 'approve' },
-      { command: 'approve 7f3a --reject --comment "drift clock is too young"', about: 'reject; the machine takes it as a refusal' },
+      {
+        command: 'approve 7f3a --reject --comment "drift clock is too young"',
+        about: 'reject; the machine takes it as a refusal',
+      },
     ],
     action: async (context, input) => {
-      const decision = { id: input.argument(0), approved: !input.switched('reject'), comment: input.text('comment') ?? '' };
+      const decision = {
+        id: input.argument(0),
+        approved: !input.switched('reject'),
+        comment: input.text('comment') ?? '',
+      };
       return { payload: await decideApproval(await context.open(), decision), exit: EXIT.done };
     },
     render: renderDecision,
@@ -102,7 +123,11 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     options: [
       { flags: '--enable', kind: 'switch', about: 'turn the flag on' },
       { flags: '--disable', kind: 'switch', about: 'turn the flag off for everybody' },
-      { flags: '--percent <percent>', kind: 'percent', about: 'share of the tenants (dual_write) or of reads (target_reads)' },
+      {
+        flags: '--percent <percent>',
+        kind: 'percent',
+        about: 'share of the tenants (dual_write) or of reads (target_reads)',
+      },
       { flags: '--tenants <tenants>', kind: 'list', about: 'tenants that are always in' },
       { flags: '--except <tenants>', kind: 'list', about: 'tenants that are never in' },
       { flags: '--regions <regions>', kind: 'list', about: 'regions whose tenants are in' },
@@ -118,8 +143,15 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     ],
     action: async (context, input) => {
       const flag = parseFlagName(input.argument(0));
-      const request = { flag, change: changeOf(input), why: whyOf(input), dryRun: input.switched('dryRun'), expectedVersion: input.number('expectVersion') };
-      if (request.change.enabled === false && !request.dryRun) await confirm(context, `turn ${flag} off for every tenant?`);
+      const request = {
+        flag,
+        change: changeOf(input),
+        why: whyOf(input),
+        dryRun: input.switched('dryRun'),
+        expectedVersion: input.number('expectVersion'),
+      };
+      if (request.change.enabled === false && !request.dryRun)
+        await confirm(context, `turn ${flag} off for every tenant?`);
       return { payload: await setFlag(await context.open(), request), exit: EXIT.done };
     },
     render: renderFlagSet,
@@ -129,8 +161,16 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     group: 'Control',
     about: 'emergency stop of delivery: relays hold before their next batch; events wait, nothing is lost',
     options: [REASON],
-    examples: [{ command: 'flags stop-delivery --reason "target overloaded"', about: 'at once, without a new version of the flags' }],
-    action: async (context, input) => ({ payload: await setMarks(await context.open(), { set: ['deliveryHeld'], why: whyOf(input) }), exit: EXIT.done }),
+    examples: [
+      {
+        command: 'flags stop-delivery --reason "target overloaded"',
+        about: 'at once, without a new version of the flags',
+      },
+    ],
+    action: async (context, input) => ({
+      payload: await setMarks(await context.open(), { set: ['deliveryHeld'], why: whyOf(input) }),
+      exit: EXIT.done,
+    }),
     render: renderMarks,
   }),
   defineCommand({
@@ -139,7 +179,10 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     about: 'let relays deliver again',
     options: [REASON],
     examples: [{ command: 'flags resume-delivery', about: 'what waited is delivered in order' }],
-    action: async (context, input) => ({ payload: await setMarks(await context.open(), { clear: ['deliveryHeld'], why: whyOf(input) }), exit: EXIT.done }),
+    action: async (context, input) => ({
+      payload: await setMarks(await context.open(), { clear: ['deliveryHeld'], why: whyOf(input) }),
+      exit: EXIT.done,
+    }),
     render: renderMarks,
   }),
 ];
@@ -151,7 +194,10 @@ function whyOf(input: Input): string {
 function changeOf(input: Input) {
   const enable = input.switched('enable');
   const disable = input.switched('disable');
-  if (enable && disable) throw new OperatorError('usage', '--enable and --disable exclude each other', { next: 'crossfade flags set --help' });
+  if (enable && disable)
+    throw new OperatorError('usage', '--enable and --disable exclude each other', {
+      next: 'npx crossfade flags set --help',
+    });
   const change = {
     enabled: enable ? true : disable ? false : undefined,
     percent: input.number('percent'),
@@ -161,7 +207,11 @@ function changeOf(input: Input) {
     services: input.givenList('services'),
   };
   if (Object.values(change).every((value) => value === undefined)) {
-    throw new OperatorError('usage', 'nothing to change; give --enable, --disable, --percent, --tenants, --except, --regions or --services', { next: 'crossfade flags set --help' });
+    throw new OperatorError(
+      'usage',
+      'nothing to change; give --enable, --disable, --percent, --tenants, --except, --regions or --services',
+      { next: 'npx crossfade flags set --help' },
+    );
   }
   return change;
 }

@@ -39,7 +39,11 @@ export const DATA_COMMANDS: readonly Command[] = [
       { command: 'drift show --table orders --tenant acme', about: 'those of one tenant in one table' },
     ],
     action: async (context, input) => {
-      const payload = await showDrift(await context.open(), { table: input.text('table'), tenants: input.list('tenant'), limit: input.number('limit') ?? 50 });
+      const payload = await showDrift(await context.open(), {
+        table: input.text('table'),
+        tenants: input.list('tenant'),
+        limit: input.number('limit') ?? 50,
+      });
       return { payload, exit: payload.total > 0 ? EXIT.differences : EXIT.done };
     },
     render: renderDriftShow,

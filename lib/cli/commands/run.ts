@@ -8,12 +8,25 @@ import { FOLLOW_OPTIONS, startAndFollow } from '../follow.ts';
 import type { Input } from '../input.ts';
 import { renderRun } from '../render/run.ts';
 
-const TENANT: OptionRow = { flags: '--tenant <tenant>', kind: 'list', about: 'tenant that it is about (repeatable; default: all)' };
-const DRY_RUN: OptionRow = { flags: '--dry-run', kind: 'switch', about: 'run the same code and change nothing but logs and a record marked dry' };
+const TENANT: OptionRow = {
+  flags: '--tenant <tenant>',
+  kind: 'list',
+  about: 'tenant that it is about (repeatable; default: all)',
+};
+const DRY_RUN: OptionRow = {
+  flags: '--dry-run',
+  kind: 'switch',
+  about: 'run the same code and change nothing but logs and a record marked dry',
+};
 const REASON: OptionRow = { flags: '--reason <why>', kind: 'text', about: 'why, for the record' };
 const RECONCILE_OPTIONS: readonly OptionRow[] = [
   { flags: '--repair', kind: 'switch', about: 'repair the drift that is proved' },
-  { flags: '--mode <mode>', kind: 'text', about: 'how rows are compared (default: the plan’s)', choices: ['count', 'checksum', 'columns'] },
+  {
+    flags: '--mode <mode>',
+    kind: 'text',
+    about: 'how rows are compared (default: the plan’s)',
+    choices: ['count', 'checksum', 'columns'],
+  },
   { flags: '--table <table>', kind: 'list', about: 'table of the plan (repeatable; default: all)' },
   { flags: '--limit <rows>', kind: 'count', about: 'compare at most so many rows' },
 ];
@@ -38,7 +51,11 @@ export const RUN_COMMANDS: readonly Command[] = [
     action: async (context, input) => {
       const machine = parseForwardMachine(input.argument(0));
       if (machine !== 'reconcile') refuseReconcileOptions(input);
-      const request: StartRequest = { ...commonOf(input), machine, ...(machine === 'reconcile' ? reconcileOf(input) : {}) };
+      const request: StartRequest = {
+        ...commonOf(input),
+        machine,
+        ...(machine === 'reconcile' ? reconcileOf(input) : {}),
+      };
       if (ASKED.includes(machine)) await askFor(context, request, `start ${machine} for real`);
       return startAndFollow(context, input, request);
     },
@@ -51,10 +68,14 @@ export const RUN_COMMANDS: readonly Command[] = [
     details: 'The same as start reconcile. Exits 4 when rows differ.',
     options: [TENANT, DRY_RUN, ...RECONCILE_OPTIONS, REASON, ...FOLLOW_OPTIONS],
     examples: [
-      { command: 'reconcile --mode=checksum --table=orders --limit=2000 --dry-run --log-level=DEBUG', about: "the guide's dry run" },
+      {
+        command: 'reconcile --mode=checksum --table=orders --limit=2000 --dry-run --log-level=DEBUG',
+        about: "the guide's dry run",
+      },
       { command: 'reconcile --table=orders --repair', about: 'repair what differs in one table' },
     ],
-    action: (context, input) => startAndFollow(context, input, { ...commonOf(input), ...reconcileOf(input), machine: 'reconcile' }),
+    action: (context, input) =>
+      startAndFollow(context, input, { ...commonOf(input), ...reconcileOf(input), machine: 'reconcile' }),
     render: renderRun,
   }),
   defineCommand({
@@ -65,7 +86,10 @@ export const RUN_COMMANDS: readonly Command[] = [
     arguments: [{ name: '<machine>', about: 'machine, or phase, whose work is undone' }],
     options: [TENANT, DRY_RUN, REASON, ...FOLLOW_OPTIONS],
     examples: [
-      { command: 'rollback cutover --tenant acme --reason "slow reads"', about: 'bring the reads of one tenant back to legacy' },
+      {
+        command: 'rollback cutover --tenant acme --reason "slow reads"',
+        about: 'bring the reads of one tenant back to legacy',
+      },
       { command: 'rollback dual-write --dry-run', about: 'say what would be erased' },
     ],
     action: async (context, input) => {
@@ -83,12 +107,26 @@ function commonOf(input: Input): Pick<StartRequest, 'scope' | 'dryRun' | 'reason
 }
 
 function reconcileOf(input: Input): Pick<StartRequest, 'repair' | 'mode' | 'tables' | 'limit'> {
-  return { repair: input.switched('repair'), mode: input.text('mode'), tables: input.list('table'), limit: input.number('limit') };
+  return {
+    repair: input.switched('repair'),
+    mode: input.text('mode'),
+    tables: input.list('table'),
+    limit: input.number('limit'),
+  };
 }
 
 function refuseReconcileOptions(input: Input): void {
-  const given = (['repair', 'mode', 'table', 'limit'] as const).filter((name) => input.switched(name) || input.text(name) !== undefined || input.list(name).length > 0 || input.number(name) !== undefined);
-  if (given.length > 0) throw new OperatorError('usage', `--${given.join(', --')} is for reconcile`, { next: 'crossfade reconcile --help' });
+  const given = (['repair', 'mode', 'table', 'limit'] as const).filter(
+    (name) =>
+      input.switched(name) ||
+      input.text(name) !== undefined ||
+      input.list(name).length > 0 ||
+      input.number(name) !== undefined,
+  );
+  if (given.length > 0)
+    throw new OperatorError('usage', `--${given.join(', --')} is for reconcile`, {
+      next: 'npx crossfade reconcile --help',
+    });
 }
 
 async function askFor(context: Context, { dryRun, scope }: StartRequest, what: string): Promise<void> {

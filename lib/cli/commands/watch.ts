@@ -1,19 +1,19 @@
 /** Commands that look and change nothing. */
 import { runDoctor } from '../../application/operate/doctor.ts';
+import type { RunsPayload } from '../../application/operate/read-runs.ts';
 import { findRun, listRuns, nextCommand } from '../../application/operate/read-runs.ts';
 import { parseMachine } from '../../application/operate/start-machine.ts';
 import { readStatus } from '../../application/operate/status.ts';
 import { type Command, defineCommand } from '../command.ts';
+import type { Answer } from '../context.ts';
 import { EXIT, EXIT_OF_RUN } from '../exit-codes.ts';
 import { FOLLOW_OPTIONS, follow, type RunAnswer } from '../follow.ts';
 import { fileHashOf } from '../plan-file.ts';
+import { withProgress } from '../progress.ts';
 import { renderDoctor } from '../render/doctor.ts';
 import { renderRunDetails, renderRuns } from '../render/run.ts';
 import { renderStatus } from '../render/status.ts';
-import { withProgress } from '../progress.ts';
 import { watchStatus } from '../watch.ts';
-import type { RunsPayload } from '../../application/operate/read-runs.ts';
-import type { Answer } from '../context.ts';
 
 export const WATCH_COMMANDS: readonly Command[] = [
   defineCommand({
@@ -30,7 +30,9 @@ export const WATCH_COMMANDS: readonly Command[] = [
     ],
     action: async (context, input) => {
       const operator = await context.open();
-      const payload = input.switched('watch') ? await watchStatus(context, operator) : await withProgress(context.terminal, 'reading the control table', readStatus(operator));
+      const payload = input.switched('watch')
+        ? await watchStatus(context, operator)
+        : await withProgress(context.terminal, 'reading the control table', readStatus(operator));
       return { payload, exit: EXIT.done };
     },
     render: renderStatus,
@@ -57,7 +59,10 @@ export const WATCH_COMMANDS: readonly Command[] = [
       const id = input.optionalArgument(0);
       const machine = input.text('machine');
       if (id === undefined) {
-        const payload = await listRuns(operator, { machine: machine === undefined ? undefined : parseMachine(machine), limit: input.number('limit') ?? 20 });
+        const payload = await listRuns(operator, {
+          machine: machine === undefined ? undefined : parseMachine(machine),
+          limit: input.number('limit') ?? 20,
+        });
         return { payload, exit: EXIT.done };
       }
       const run = await findRun(operator, id);
@@ -80,7 +85,11 @@ export const WATCH_COMMANDS: readonly Command[] = [
       const connection = await context.connect();
       const { plan, identity, systems, system, open, command } = connection;
       const fileHash = await fileHashOf(context, input.text('file'));
-      const payload = await withProgress(context.terminal, 'checking', runDoctor({ plan, identity, systems, system, open, command, fileHash }));
+      const payload = await withProgress(
+        context.terminal,
+        'checking',
+        runDoctor({ plan, identity, systems, system, open, command, fileHash }),
+      );
       return { payload, exit: payload.healthy ? EXIT.done : EXIT.failed };
     },
     render: renderDoctor,

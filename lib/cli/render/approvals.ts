@@ -15,8 +15,14 @@ export function renderApprovals({ approvals }: ApprovalsPayload, paint: Paint): 
   return table(paint, ['id', 'state', 'machine', 'question', 'requested by', 'until / decided by'], rows);
 }
 
-export function renderDecision({ id, machine, run, approved, by, repeated, notes }: DecisionPayload, paint: Paint): string {
+export function renderDecision(
+  { id, machine, run, approved, by, repeated, notes }: DecisionPayload,
+  paint: Paint,
+): string {
   const word = approved ? paint.green('approved') : paint.red('rejected');
   const again = repeated ? ', as before; the machine was told again' : '';
-  return [`${machine} ${word} by ${who(by)}${again} (approval ${id}, run ${run})`, ...notes.map((note) => paint.yellow(note))].join('\n');
+  return [
+    `${machine} ${word} by ${who(by)}${again} (approval ${id}, run ${run})`,
+    ...notes.map((note) => paint.yellow(note)),
+  ].join('\n');
 }

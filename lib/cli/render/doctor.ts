@@ -2,7 +2,9 @@ import type { CheckResult, DoctorPayload } from '../../application/operate/docto
 import type { Paint } from '../terminal.ts';
 import { stack, table } from './layout.ts';
 
-const MARKS: Readonly<Record<CheckResult, { readonly word: string; readonly colour: 'green' | 'yellow' | 'red' | 'dim' }>> = {
+const MARKS: Readonly<
+  Record<CheckResult, { readonly word: string; readonly colour: 'green' | 'yellow' | 'red' | 'dim' }>
+> = {
   ok: { word: 'ok', colour: 'green' },
   warning: { word: 'warn', colour: 'yellow' },
   failed: { word: 'FAIL', colour: 'red' },
@@ -13,5 +15,8 @@ export function renderDoctor({ plan, healthy, checks }: DoctorPayload, paint: Pa
   const rows = checks.map(({ check, result, says }) => [paint[MARKS[result].colour](MARKS[result].word), check, says]);
   const count = (result: CheckResult) => checks.filter((each) => each.result === result).length;
   const verdict = healthy ? paint.green('healthy') : paint.red('not healthy');
-  return stack(table(paint, ['', 'check', 'seen'], rows), `${plan}: ${verdict}, ${count('failed')} failed, ${count('warning')} warnings of ${checks.length} checks`);
+  return stack(
+    table(paint, ['', 'check', 'seen'], rows),
+    `${plan}: ${verdict}, ${count('failed')} failed, ${count('warning')} warnings of ${checks.length} checks`,
+  );
 }

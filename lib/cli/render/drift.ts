@@ -4,7 +4,10 @@ import { formatSpan } from '../../application/operate/format-span.ts';
 import type { Paint } from '../terminal.ts';
 import { facts, section, stack, table, time } from './layout.ts';
 
-export function renderDriftStatus({ clock, alert, openDifferences, tables, numbersFrom }: DriftStatusPayload, paint: Paint): string {
+export function renderDriftStatus(
+  { clock, alert, openDifferences, tables, numbersFrom }: DriftStatusPayload,
+  paint: Paint,
+): string {
   const rows = tables.map((each) => [
     each.table,
     String(each.rows),
@@ -18,32 +21,62 @@ export function renderDriftStatus({ clock, alert, openDifferences, tables, numbe
     facts(paint, [
       ['clock', clockText(clock, paint)],
       ['last cycle', lastCycleText(clock)],
-      ['alert', alert.firing ? paint.red(`fires: above ${alert.percent} % for ${clock.cyclesAboveAlert} cycles`) : `quiet (above ${alert.percent} % for ${alert.cycles} cycles)`],
+      [
+        'in the window',
+        clock.cycles === 0
+          ? null
+          : `${clock.drift} of ${clock.rows} rows drifted, at most ${clock.upperBoundPercent.toPrecision(3)} % with 95 % confidence`,
+      ],
+      [
+        'alert',
+        `${clock.alertFiring ? paint.red('fires') : 'quiet'} (above ${alert.driftPercent} % for ${alert.cycles} cycles)`,
+      ],
       ['open differences', String(openDifferences)],
       ['limits from', numbersFrom === 'plan' ? 'the deployed plan' : 'the guide (no run has recorded the plan yet)'],
     ]),
-    rows.length === 0 ? '' : section(paint, 'last cycle by table', table(paint, ['table', 'rows', 'missing / extra / different', 'repaired', 'in flight', 'unsettled', 'left out'], rows)),
+    section(paint, 'why the gate refuses', clock.reasons.map((reason) => `- ${reason}`).join('\n')),
+    rows.length === 0
+      ? ''
+      : section(
+          paint,
+          'last cycle by table',
+          table(
+            paint,
+            ['table', 'rows', 'missing / extra / different', 'repaired', 'in flight', 'unsettled', 'left out'],
+            rows,
+          ),
+        ),
   );
 }
 
 export function clockText(clock: DriftClock, paint: Paint): string {
   if (clock.last === null) return 'no cycle is on record';
-  if (clock.complete) return paint.green(`complete: clean for ${formatSpan(clock.cleanForMs)} of ${formatSpan(clock.neededMs)}`);
-  const hints = [...(clock.hasFullPass ? [] : ['no full pass yet']), ...(clock.silent ? [paint.red('cycles have stopped')] : [])];
-  return `clean for ${formatSpan(clock.cleanForMs)} of ${formatSpan(clock.neededMs)} below ${clock.limitPercent} %, ${clock.cleanCycles} cycles${hints.length === 0 ? '' : `; ${hints.join(', ')}`}`;
+  const limit = clock.thresholdPercent === 0 ? 'without any drift' : `below ${clock.thresholdPercent} %`;
+  const text = `clean for ${formatSpan(clock.cleanMs)} of ${formatSpan(clock.neededMs)} ${limit}, ${clock.cycles} cycles`;
+  return clock.pass ? paint.green(`passes: ${text}`) : text;
 }
 
 function lastCycleText({ last }: DriftClock): string | null {
   if (last === null) return null;
-  return `${time(last.startedAt)}, ${last.mode} ${last.scopeKind}: ${last.drift} of ${last.rows} rows drifted (${last.driftPercent} %, at most ${last.upperBoundPercent} % with 95 % confidence)`;
+  return `${time(last.startedAt)}, ${last.mode} ${last.scopeKind}: ${last.drift} of ${last.rows} rows drifted (${last.driftPercent} %)`;
 }
 
 export function renderDriftShow({ total, differences }: DriftShowPayload, paint: Paint): string {
   if (total === 0) return 'no open difference';
-  const rows = differences.map((each) => [each.table, each.rowKey, each.tenant ?? '-', each.kind, each.columns.join(', ') || '-', time(each.foundAt)]);
+  const rows = differences.map((each) => [
+    each.table,
+    each.rowKey,
+    each.tenant ?? '-',
+    each.kind,
+    each.columns.join(', ') || '-',
+    time(each.foundAt),
+  ]);
   const count = total === 1 ? '1 open difference' : `${total} open differences`;
   const shown = differences.length < total ? `, ${differences.length} shown` : '';
-  return stack(paint.yellow(`${count}${shown}`), table(paint, ['table', 'key', 'tenant', 'kind', 'columns', 'found'], rows));
+  return stack(
+    paint.yellow(`${count}${shown}`),
+    table(paint, ['table', 'key', 'tenant', 'kind', 'columns', 'found'], rows),
+  );
 }
 
 export function renderDriftExplain({ difference, meaning, likely, repair }: DriftExplainPayload, paint: Paint): string {

@@ -4,7 +4,23 @@ import { formatSpan } from '../../application/operate/format-span.ts';
 import type { Paint } from '../terminal.ts';
 
 const BORDERLESS = Object.fromEntries(
-  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'].map((part) => [part, part === 'middle' ? '  ' : '']),
+  [
+    'top',
+    'top-mid',
+    'top-left',
+    'top-right',
+    'bottom',
+    'bottom-mid',
+    'bottom-left',
+    'bottom-right',
+    'left',
+    'left-mid',
+    'mid',
+    'mid-mid',
+    'right',
+    'right-mid',
+    'middle',
+  ].map((part) => [part, part === 'middle' ? '  ' : '']),
 );
 
 export function table(paint: Paint, head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -60,7 +76,7 @@ export function scopeText(scope: readonly string[]): string {
 
 /** The last part of an ARN says who to people; the whole is in --json. */
 export function who(arn: string): string {
-  return arn.startsWith('arn:') ? (arn.split(':').slice(5).join(':') || arn) : arn;
+  return arn.startsWith('arn:') ? arn.split(':').slice(5).join(':') || arn : arn;
 }
 
 const OUTCOME_COLOURS: Readonly<Record<string, 'green' | 'red' | 'yellow' | 'cyan'>> = {

@@ -14,7 +14,9 @@ export function renderMarks(payload: MarksPayload, paint: Paint): string {
     ...payload.set.map((name) => paint.yellow(WORDS[name].on)),
     ...payload.cleared.map((name) => paint.green(WORDS[name].off)),
     ...payload.unchanged.map((name) => `unchanged: ${describe(name, payload[name])}`),
-    ...MARKS.filter((name) => payload[name] !== null && ![...payload.set, ...payload.unchanged].includes(name)).map((name) => `still ${describe(name, payload[name])}`),
+    ...MARKS.filter((name) => payload[name] !== null && ![...payload.set, ...payload.unchanged].includes(name)).map(
+      (name) => `still ${describe(name, payload[name])}`,
+    ),
   ];
   return lines.join('\n');
 }

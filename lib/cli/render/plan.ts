@@ -11,7 +11,10 @@ export function renderPlanCheck(payload: PlanCheckAnswer, paint: Paint): string 
 }
 
 function renderIssues({ issues, file }: PlanCheckPayload, paint: Paint): string {
-  const lines = issues.map(({ file: name, line, column, path, message }) => `${paint.bold(`${name}:${line}:${column}`)} ${path === '' ? '' : `${paint.cyan(path)}: `}${message}`);
+  const lines = issues.map(
+    ({ file: name, line, column, path, message }) =>
+      `${paint.bold(`${name}:${line}:${column}`)} ${path === '' ? '' : `${paint.cyan(path)}: `}${message}`,
+  );
   const count = issues.length === 1 ? '1 fault' : `${issues.length} faults`;
   return stack(lines.join('\n'), `${paint.red('not valid')}: ${count} in ${file}`);
 }
@@ -24,7 +27,12 @@ function renderValid({ plan, file, deviations }: PlanCheckPayload, paint: Paint)
     ['tenants', plan?.tenants ?? null],
     ['hash', plan?.hash.slice(0, 12) ?? null],
   ]);
-  const weaker = deviations.map(({ path, value, guide, source }) => [path, paint.yellow(value), guide, paint.dim(source)]);
+  const weaker = deviations.map(({ path, value, guide, source }) => [
+    path,
+    paint.yellow(value),
+    guide,
+    paint.dim(source),
+  ]);
   return stack(
     `${paint.green('valid')}: ${file}`,
     summary,

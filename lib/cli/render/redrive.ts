@@ -3,14 +3,28 @@ import type { Paint } from '../terminal.ts';
 import { section, stack, table } from './layout.ts';
 
 export function renderRedrive({ dryRun, directions }: RedrivePayload, paint: Paint): string {
-  const rows = directions.map((each) => [each.direction, String(each.parked), String(each.dead), String(each.deadLetters), resultOf(each, dryRun)]);
+  const rows = directions.map((each) => [
+    each.direction,
+    String(each.parked),
+    String(each.dead),
+    String(each.deadLetters),
+    resultOf(each, dryRun),
+  ]);
   const reasons = directions.flatMap((each) => each.reasons);
-  return stack(table(paint, ['direction', 'parked', 'dead', 'dead letters', dryRun ? '' : 'result'], rows), section(paint, 'why they were set aside', reasons.join('\n')));
+  return stack(
+    table(paint, ['direction', 'parked', 'dead', 'dead letters', dryRun ? '' : 'result'], rows),
+    section(paint, 'why they were set aside', reasons.join('\n')),
+  );
 }
 
-function resultOf({ requested, carriedOutAt, broughtBack, parked, dead, deadLetters }: RedriveDirection, dryRun: boolean): string {
+function resultOf(
+  { requested, carriedOutAt, broughtBack, parked, dead, deadLetters }: RedriveDirection,
+  dryRun: boolean,
+): string {
   if (parked + dead + deadLetters === 0) return 'nothing is set aside';
   if (dryRun) return '';
   if (!requested) return 'not asked for';
-  return carriedOutAt === null ? 'asked for; the relay comes to it within a minute' : `${broughtBack} events are back with the relay`;
+  return carriedOutAt === null
+    ? 'asked for; the relay comes to it within a minute'
+    : `${broughtBack} events are back with the relay`;
 }

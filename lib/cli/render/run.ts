@@ -32,7 +32,13 @@ export function renderRunDetails(answer: RunAnswer, paint: Paint): string {
 
 export function renderRuns({ runs }: RunsPayload, paint: Paint): string {
   if (runs.length === 0) return 'no run is on record';
-  const rows = runs.map((run) => [time(run.startedAt), nameOf(run), outcome(paint, run.state), scopeText(run.scope), run.id]);
+  const rows = runs.map((run) => [
+    time(run.startedAt),
+    nameOf(run),
+    outcome(paint, run.state),
+    scopeText(run.scope),
+    run.id,
+  ]);
   return table(paint, ['started', 'machine', 'state', 'scope', 'run'], rows);
 }
 

@@ -1,6 +1,6 @@
 import { formatSpan } from '../../application/operate/format-span.ts';
-import type { MachineStatus, RelayStatus, StatusPayload } from '../../application/operate/status.ts';
 import type { WindowUse } from '../../application/operate/migration-progress.ts';
+import type { MachineStatus, RelayStatus, StatusPayload } from '../../application/operate/status.ts';
 import type { Paint } from '../terminal.ts';
 import { clockText } from './drift.ts';
 import { age, facts, outcome, scopeText, section, stack, table, time, who } from './layout.ts';
@@ -14,13 +14,24 @@ export function renderStatus(status: StatusPayload, paint: Paint): string {
       ['authority', authorityText(status)],
       ['marks', marksText(status, paint)],
       ['drift', `${clockText(status.drift, paint)}; ${status.openDrift} open`],
-      ['breaker', status.breaker === null ? null : `${status.breaker.state}${status.breaker.reason === '' ? '' : `: ${status.breaker.reason}`}`],
+      [
+        'breaker',
+        status.breaker === null
+          ? null
+          : `${status.breaker.state}${status.breaker.reason === '' ? '' : `: ${status.breaker.reason}`}`,
+      ],
       ['protection', `${status.protection.on ? 'on' : 'off'}: ${status.protection.reason}`],
     ]),
     section(paint, 'machines', machinesTable(status, paint)),
     section(paint, 'tenants', tenantsTable(status, paint)),
     section(paint, 'delivery', deliveryTable(status, paint)),
-    section(paint, 'approvals', status.approvals.map((each) => `${each.id}  ${each.machine}, until ${time(each.expiresAt)}: ${each.question}`).join('\n')),
+    section(
+      paint,
+      'approvals',
+      status.approvals
+        .map((each) => `${each.id}  ${each.machine}, until ${time(each.expiresAt)}: ${each.question}`)
+        .join('\n'),
+    ),
     section(paint, 'waits for', status.waitsFor.map((reason) => paint.yellow(reason)).join('\n')),
   );
 }
@@ -39,7 +50,9 @@ function stateText({ state }: WindowUse, paint: Paint): string {
 }
 
 function authorityText({ authority }: StatusPayload): string {
-  return authority.n === 0 ? `${authority.authoritative} (${authority.why})` : `${authority.authoritative}, number ${authority.n} since ${time(authority.at)} by ${who(authority.by)}: ${authority.why}`;
+  return authority.n === 0
+    ? `${authority.authoritative} (${authority.why})`
+    : `${authority.authoritative}, number ${authority.n} since ${time(authority.at)} by ${who(authority.by)}: ${authority.why}`;
 }
 
 function marksText({ marks }: StatusPayload, paint: Paint): string {
@@ -49,14 +62,21 @@ function marksText({ marks }: StatusPayload, paint: Paint): string {
       ['halted', marks.halted],
       ['delivery held', marks.deliveryHeld],
     ] as const
-  ).flatMap(([word, mark]) => (mark === null ? [] : [paint.yellow(`${word} by ${who(mark.by)} at ${time(mark.at)}: ${mark.why}`)]));
+  ).flatMap(([word, mark]) =>
+    mark === null ? [] : [paint.yellow(`${word} by ${who(mark.by)} at ${time(mark.at)}: ${mark.why}`)],
+  );
   return set.length === 0 ? 'none' : set.join('; ');
 }
 
 function machinesTable({ machines, at }: StatusPayload, paint: Paint): string {
   const rows = machines
     .filter((each) => each.machine !== 'rollback' || each.running !== null || each.last !== null)
-    .map((each) => [each.machine, each.machine === 'rollback' ? '-' : `${each.passed} of ${each.tenants}`, lastText(each, at, paint), runningText(each, at, paint)]);
+    .map((each) => [
+      each.machine,
+      each.machine === 'rollback' ? '-' : `${each.passed} of ${each.tenants}`,
+      lastText(each, at, paint),
+      runningText(each, at, paint),
+    ]);
   return table(paint, ['machine', 'passed', 'last', 'running'], rows);
 }
 
@@ -72,22 +92,54 @@ function runningText({ running }: MachineStatus, at: string, paint: Paint): stri
 
 function tenantsTable({ tenants }: StatusPayload, paint: Paint): string {
   if (tenants.length === 0) return 'none exposed yet';
-  const rows = tenants.map((each) => [each.tenant, each.stage, String(each.generation), each.on ? 'on' : 'off', each.copied ? 'yes' : 'no', `${each.readPercent} %`, time(each.since), each.why]);
+  const rows = tenants.map((each) => [
+    each.tenant,
+    each.stage,
+    String(each.generation),
+    each.on ? 'on' : 'off',
+    each.copied ? 'yes' : 'no',
+    `${each.readPercent} %`,
+    time(each.since),
+    each.why,
+  ]);
   return table(paint, ['tenant', 'stage', 'generation', 'delivery', 'copied', 'reads', 'since', 'why'], rows);
 }
 
 function deliveryTable({ queues, relays, at }: StatusPayload, paint: Paint): string {
   const rows = queues.map(({ direction, depth, problem }) => {
     const relay = relays.find(({ work }) => work === `relay/${direction}`);
-    const queue = depth === null ? [`unknown: ${problem ?? ''}`, '-', '-'] : [String(depth.waiting), String(depth.inFlight), depth.dead > 0 ? paint.red(String(depth.dead)) : '0'];
+    const queue =
+      depth === null
+        ? [`unknown: ${problem ?? ''}`, '-', '-']
+        : [String(depth.waiting), String(depth.inFlight), depth.dead > 0 ? paint.red(String(depth.dead)) : '0'];
     return [direction, ...relayColumns(relay, at, paint), ...queue];
   });
-  return table(paint, ['direction', 'lag', 'undelivered', 'parked', 'dead', 'relay reported', 'retries waiting', 'in flight', 'dead letters'], rows);
+  return table(
+    paint,
+    [
+      'direction',
+      'lag',
+      'undelivered',
+      'parked',
+      'dead',
+      'relay reported',
+      'retries waiting',
+      'in flight',
+      'dead letters',
+    ],
+    rows,
+  );
 }
 
 function relayColumns(relay: RelayStatus | undefined, at: string, paint: Paint): readonly string[] {
   if (relay === undefined) return ['-', '-', '-', '-', 'never'];
   const count = (name: string) => (typeof relay.state[name] === 'number' ? relay.state[name] : 0);
   const alarming = (value: number) => (value > 0 ? paint.red(String(value)) : '0');
-  return [formatSpan(count('oldestMs')), String(count('pending') + count('retry')), alarming(count('parked')), alarming(count('dead')), age(relay.at, at)];
+  return [
+    formatSpan(count('oldestMs')),
+    String(count('pending') + count('retry')),
+    alarming(count('parked')),
+    alarming(count('dead')),
+    age(relay.at, at),
+  ];
 }

@@ -23,7 +23,9 @@ export function insertInto(table: MigratedTable): { readonly head: string; reado
   const columns = mappingOf(table, 'forward');
   const names = columns.map(({ column }) => quoteIdentifier(column));
   const key = table.key.map(({ name }) => quoteIdentifier(name));
-  const assigned = columns.filter(({ column, insertOnly }) => !insertOnly && !table.key.some(({ name }) => name === column));
+  const assigned = columns.filter(
+    ({ column, insertOnly }) => !insertOnly && !table.key.some(({ name }) => name === column),
+  );
   const sets = assigned.map(({ column }) => `${quoteIdentifier(column)} = excluded.${quoteIdentifier(column)}`);
   return {
     head: `INSERT INTO ${quoteRelation(table)} AS t (${names.join(', ')}) OVERRIDING SYSTEM VALUE`,

@@ -34,36 +34,37 @@ export function tryRows(table: MigratedTable): Statement {
   return {
     text: `
 DO $crossfade$
+#variable_conflict use_column
 DECLARE
-  waiting json = current_setting('crossfade.rows')::json;
-  refused jsonb;
-  sent record;
-  said text;
-  code text;
+  crossfade_waiting json = current_setting('crossfade.rows')::json;
+  crossfade_refused jsonb;
+  crossfade_one record;
+  crossfade_said text;
+  crossfade_code text;
 BEGIN
   BEGIN
-    ${insert('json_array_elements(waiting) AS sent(item)')};
+    ${insert('json_array_elements(crossfade_waiting) AS sent(item)')};
     RETURN;
   EXCEPTION WHEN OTHERS THEN NULL;
   END;
   LOOP
-    refused = '[]';
-    FOR sent IN SELECT item FROM json_array_elements(waiting) AS listed(item) LOOP
+    crossfade_refused = '[]';
+    FOR crossfade_one IN SELECT item FROM json_array_elements(crossfade_waiting) AS listed(item) LOOP
       BEGIN
-        ${insert('(SELECT sent.item) AS sent(item)')};
+        ${insert('(SELECT crossfade_one.item) AS sent(item)')};
       EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, code = RETURNED_SQLSTATE;
-        refused = refused || jsonb_build_object('key', sent.item ->> 'k', 'state', code, 'message',
-          CASE left(code, 2) WHEN '23' THEN said WHEN '22' THEN regexp_replace(said, '".*"', '(value withheld)') WHEN '42' THEN said
+        GET STACKED DIAGNOSTICS crossfade_said = MESSAGE_TEXT, crossfade_code = RETURNED_SQLSTATE;
+        crossfade_refused = crossfade_refused || jsonb_build_object('key', crossfade_one.item ->> 'k', 'state', crossfade_code, 'message',
+          CASE left(crossfade_code, 2) WHEN '23' THEN crossfade_said WHEN '22' THEN regexp_replace(crossfade_said, '".*"', '(value withheld)') WHEN '42' THEN crossfade_said
             ELSE 'its message is withheld' END);
       END;
     END LOOP;
     -- Rows that point to rows of the same table succeed once those are in; what a whole round did not move is refused.
-    EXIT WHEN jsonb_array_length(refused) = 0 OR jsonb_array_length(refused) = json_array_length(waiting);
-    SELECT json_agg(item) INTO waiting FROM json_array_elements(waiting) AS listed(item)
-    WHERE item ->> 'k' IN (SELECT one ->> 'key' FROM jsonb_array_elements(refused) AS one);
+    EXIT WHEN jsonb_array_length(crossfade_refused) = 0 OR jsonb_array_length(crossfade_refused) = json_array_length(crossfade_waiting);
+    SELECT json_agg(item) INTO crossfade_waiting FROM json_array_elements(crossfade_waiting) AS listed(item)
+    WHERE item ->> 'k' IN (SELECT one ->> 'key' FROM jsonb_array_elements(crossfade_refused) AS one);
   END LOOP;
-  PERFORM set_config('crossfade.refused', refused::text, true);
+  PERFORM set_config('crossfade.refused', crossfade_refused::text, true);
 END
 $crossfade$`,
     values: [],

@@ -88,7 +88,7 @@ function digestOfBytes(form: Fingerprint['form'], bytes: string): string {
 }
 
 /** The value before any cast: an expression of the plan is over unqualified columns of the legacy row. */
-function valueOf({ column, expression }: MappedColumn, store: StoreName, row: string): string {
+function sourceValue({ column, expression }: MappedColumn, store: StoreName, row: string): string {
   if (store === 'target') return `${row}.${quoteIdentifier(column)}`;
   return /^"(?:[^"]|"")+"$/.test(expression)
     ? `${row}.${expression}`
@@ -97,7 +97,7 @@ function valueOf({ column, expression }: MappedColumn, store: StoreName, row: st
 
 /** Text of a value that no session setting changes and that is the same for equal representations in both servers. */
 function canonicalText(column: MappedColumn, store: StoreName, row: string): string {
-  const value = valueOf(column, store, row);
+  const value = sourceValue(column, store, row);
   const type = baseType(column.type);
   if (isArray(column.type)) return `${isBuiltIn(type) ? `(${value})::${arrayCast(column.type)}` : value}::text`;
   switch (type) {
@@ -124,7 +124,7 @@ function canonicalText(column: MappedColumn, store: StoreName, row: string): str
 
 /** For the record hash: the value in the one declared type, text compared by bytes. */
 function typedValue(column: MappedColumn, store: StoreName, row: string): string {
-  const value = castValue(valueOf(column, store, row), column.type);
+  const value = castValue(sourceValue(column, store, row), column.type);
   return TEXT_TYPES.has(baseType(column.type)) && !isArray(column.type) ? `(${value})::text COLLATE "C"` : value;
 }
 

@@ -1,7 +1,7 @@
 /** What legacy makes of a payload: the row that it would hold, and that row as the target would get it. Reads only. */
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteLiteral, quoteRelation } from '../identifier.ts';
-import { mappedJson, rowKeyOf, type TablesByName, tenantOf } from '../row.ts';
+import { mappedJson, matchesRowKey, rowKeyOf, type TablesByName, tenantOf } from '../row.ts';
 import type { Statement } from '../statement.ts';
 
 export interface DefaultRow {
@@ -74,4 +74,12 @@ function legacyRow(table: MigratedTable, defaults: readonly DefaultRow[]): strin
 /** JSON text of one column of a row in JSON text; digits pass untouched. */
 export function pickColumn(row: string, column: string): Statement {
   return { text: 'SELECT json_build_object($2::text, $1::json -> $2::text)::text AS row', values: [row, column] };
+}
+
+/** A row that legacy has, as the target would get it. */
+export function readMapped(table: MigratedTable, rowKey: string): Statement {
+  return {
+    text: `SELECT ${mappedJson(table, 'forward', 'r')}::text AS row FROM ${quoteRelation(table)} AS r WHERE ${matchesRowKey(table, 'r', '$1::text')}`,
+    values: [rowKey],
+  };
 }

@@ -1,6 +1,7 @@
 /** The rules that a row must keep in the target, each of them asked by itself: PostgreSQL stops at the first one it finds broken. */
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier, quoteRelation } from '../identifier.ts';
+import { rowKeyOf } from '../row.ts';
 import type { Statement } from '../statement.ts';
 
 export interface RuleRow {
@@ -8,7 +9,7 @@ export interface RuleRow {
   readonly name: string;
   /** Checks: the expression. Others: empty. */
   readonly expression: string;
-  /** Foreign keys: columns and the parent's, as JSON lists, and the parent quoted. */
+  /** Foreign keys: columns and the parent's, as JSON lists, and the parent as quoteRelation writes it. */
   readonly columns: string;
   readonly parent: string | null;
   readonly parent_columns: string;
@@ -19,7 +20,7 @@ export function targetRules(table: MigratedTable): Statement {
     text: `
 SELECT CASE k.contype WHEN 'c' THEN 'check' ELSE 'foreign-key' END AS kind, k.conname::text AS name,
        coalesce(pg_get_expr(k.conbin, k.conrelid), '') AS expression, ${namesOf('k.conkey', 'k.conrelid')} AS columns,
-       (SELECT format('%I.%I', n.nspname, p.relname) FROM pg_class p JOIN pg_namespace n ON n.oid = p.relnamespace WHERE p.oid = k.confrelid) AS parent,
+       (SELECT '"' || replace(n.nspname, '"', '""') || '"."' || replace(p.relname, '"', '""') || '"' FROM pg_class p JOIN pg_namespace n ON n.oid = p.relnamespace WHERE p.oid = k.confrelid) AS parent,
        ${namesOf('k.confkey', 'k.confrelid')} AS parent_columns
 FROM pg_constraint AS k WHERE k.conrelid = $1::text::regclass AND k.contype IN ('c', 'f')
 UNION ALL
@@ -50,6 +51,27 @@ export function missesParent(table: MigratedTable, rule: RuleRow, row: string): 
     .join(' AND ');
   return {
     text: `SELECT ${given} AND NOT EXISTS (SELECT FROM ${rule.parent} AS p WHERE ${match}) AS broken FROM json_populate_record(NULL::${quoteRelation(table)}, $1::json) AS r`,
+    values: [row],
+  };
+}
+
+export interface ParentKeyRow {
+  /** The parent's row key. */
+  readonly row_key: string;
+  readonly is_self: boolean;
+}
+
+/** The row key of a row's parent; null where the foreign key does not point at the parent's key. */
+export function parentKey(table: MigratedTable, rule: RuleRow, parent: MigratedTable, row: string): Statement | null {
+  // JSON lists that targetRules made.
+  const columns = JSON.parse(rule.columns) as readonly string[];
+  const parentColumns = JSON.parse(rule.parent_columns) as readonly string[];
+  const parts = parent.key.map(({ name }) => columns[parentColumns.indexOf(name)]);
+  if (parts.length !== columns.length || parts.includes(undefined)) return null;
+  const key = parts.map((column) => `r.${quoteIdentifier(column ?? '')}`).join(', ');
+  const self = parent.name === table.name ? `json_build_array(${key})::text = ${rowKeyOf(table, 'r')}` : 'false';
+  return {
+    text: `SELECT json_build_array(${key})::text AS row_key, ${self} AS is_self FROM json_populate_record(NULL::${quoteRelation(table)}, $1::json) AS r`,
     values: [row],
   };
 }

@@ -4,8 +4,11 @@ import { quoteIdentifier, quoteRelation } from '../identifier.ts';
 import { mappingOf, matchesRowKey } from '../row.ts';
 import type { Statement } from '../statement.ts';
 
-/** @param row JSON text of the target's columns. */
-export function tryWrite(table: MigratedTable, row: string): Statement {
+/**
+ * @param row JSON text of the target's columns.
+ * @param existing what becomes of a row that is there: a live one is replaced, a parent that is brought along is kept.
+ */
+export function tryWrite(table: MigratedTable, row: string, existing: 'replace' | 'keep'): Statement {
   const relation = quoteRelation(table);
   const columns = mappingOf(table, 'forward');
   const names = columns.map(({ column }) => quoteIdentifier(column));
@@ -13,7 +16,7 @@ export function tryWrite(table: MigratedTable, row: string): Statement {
     ({ column, insertOnly }) => !insertOnly && !table.key.some((part) => part.name === column),
   );
   const update =
-    assigned.length === 0
+    assigned.length === 0 || existing === 'keep'
       ? 'NOTHING'
       : `UPDATE SET ${assigned.map(({ column }) => `${quoteIdentifier(column)} = excluded.${quoteIdentifier(column)}`).join(', ')}`;
   return {

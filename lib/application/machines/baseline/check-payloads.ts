@@ -7,8 +7,8 @@ import type { StoreTable } from '../../../domain/store-table.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
 import { SqlError, type SqlSession } from '../../../ports/sql.ts';
 import {
-  type ChangedColumnRow,
   CHECK_CONSTRAINTS,
+  type ChangedColumnRow,
   changedColumns,
   DEFER_CONSTRAINTS,
 } from '../../../sql/baseline/insert-rows.ts';
@@ -53,11 +53,22 @@ export const checkPayloads: Step = async (deps) => {
 };
 
 function countOf(deps: Deps, gate: string, details: readonly string[], source: string): Measurement {
-  return { gate, value: details.length, threshold: 0, comparison: 'equals', source, measuredAt: deps.clock.now(), details };
+  return {
+    gate,
+    value: details.length,
+    threshold: 0,
+    comparison: 'equals',
+    source,
+    measuredAt: deps.clock.now(),
+    details,
+  };
 }
 
 /** One transaction, parents first; nothing of it stays. */
-function trySample(migration: Migration, sample: Sample): Promise<{ readonly refused: readonly string[]; readonly changed: readonly string[] }> {
+function trySample(
+  migration: Migration,
+  sample: Sample,
+): Promise<{ readonly refused: readonly string[]; readonly changed: readonly string[] }> {
   return rolledBack(migration.deps.databases.open('target', 'backfill'), async (session) => {
     const refused: string[] = [];
     const changed: string[] = [];
@@ -70,8 +81,12 @@ function trySample(migration: Migration, sample: Sample): Promise<{ readonly ref
       refused.push(...describeRefused(table, rows.length, bad));
       const badKeys = new Set(bad.map(({ key }) => key));
       const kept = rows.flatMap(({ row_key, row }) => (row === null || badKeys.has(row_key) ? [] : [row]));
-      for (const { column, rows: count } of kept.length === 0 ? [] : await session.query<ChangedColumnRow>(changedColumns(table, kept)))
-        changed.push(`${table.name}: column ${column} of ${count} sampled rows is not held as sent (rounded, padded, or changed by a trigger); cast it in the plan or make the types equal`);
+      for (const { column, rows: count } of kept.length === 0
+        ? []
+        : await session.query<ChangedColumnRow>(changedColumns(table, kept)))
+        changed.push(
+          `${table.name}: column ${column} of ${count} sampled rows is not held as sent (rounded, padded, or changed by a trigger); cast it in the plan or make the types equal`,
+        );
     }
     // Last, because a failure ends the transaction.
     await session.query(CHECK_CONSTRAINTS).catch((error: unknown) => {
@@ -83,7 +98,11 @@ function trySample(migration: Migration, sample: Sample): Promise<{ readonly ref
 }
 
 /** @returns what the target says against each row that it refuses. */
-async function tryTable(session: SqlSession, table: MigratedTable, rows: readonly SampledRow[]): Promise<readonly RefusedRow[]> {
+async function tryTable(
+  session: SqlSession,
+  table: MigratedTable,
+  rows: readonly SampledRow[],
+): Promise<readonly RefusedRow[]> {
   await session.query(handOverRows(rows));
   await session.query(tryRows(table));
   const [answer] = await session.query<{ refused: string }>(refusedRows);
@@ -94,7 +113,8 @@ async function tryTable(session: SqlSession, table: MigratedTable, rows: readonl
 function describeRefused(table: MigratedTable, tried: number, refused: readonly RefusedRow[]): readonly string[] {
   const byMessage = Map.groupBy(refused, ({ message, state }) => `${message} (SQLSTATE ${state})`);
   return [...byMessage].map(
-    ([message, rows]) => `${table.name}: ${rows.length} of ${tried} sampled rows refused: ${message}; keys ${someKeys(rows.map(({ key }) => key))}`,
+    ([message, rows]) =>
+      `${table.name}: ${rows.length} of ${tried} sampled rows refused: ${message}; keys ${someKeys(rows.map(({ key }) => key))}`,
   );
 }
 
@@ -115,15 +135,21 @@ async function findOddRows(migration: Migration, legacy: ReadonlyMap<string, Sto
     const [all] = scanned ? await session.query<OddRows>(rowsLargerThan(table, DATA_API_ROW_BYTES, COUNTED)) : [];
     const count = Math.max(wide.length, Number(all?.rows ?? 0));
     const found = `${table.name}: ${count === COUNTED ? `${COUNTED} or more` : count} rows are larger than ${DATA_API_ROW_BYTES} bytes; keys ${all === undefined ? someKeys(wide) : all.examples}`;
-    if (count > 0 && limited) large.push(`${found}; the Data API returns no row above 64 KB: use driver pg for both stores`);
+    if (count > 0 && limited)
+      large.push(`${found}; the Data API returns no row above 64 KB: use driver pg for both stores`);
     else if (count > 0) notes.push(found);
-    if (limited && !scanned) notes.push(`${table.name}: looked for rows above 64 KB in a sample only, because the table is large`);
+    if (limited && !scanned)
+      notes.push(`${table.name}: looked for rows above 64 KB in a sample only, because the table is large`);
     if (table.tenant.kind !== 'none') notes.push(...(await noteTenantless(session, table, byName)));
   }
   return { large, notes };
 }
 
-async function noteTenantless(session: SqlSession, table: MigratedTable, tables: TablesByName): Promise<readonly string[]> {
+async function noteTenantless(
+  session: SqlSession,
+  table: MigratedTable,
+  tables: TablesByName,
+): Promise<readonly string[]> {
   try {
     const [row] = await session.query<OddRows>(rowsWithoutTenant(table, tables, COUNTED));
     const count = Number(row?.rows ?? 0);

@@ -4,7 +4,12 @@ import { judgeGate } from '../../../domain/gate.ts';
 import { judgePools, type RoleFacts, roleProblems, type ServerFacts } from '../../../domain/pool-rule.ts';
 import { ROLE_GROUPS, ROLE_PURPOSES } from '../../../plan/stores.ts';
 import { SqlError } from '../../../ports/sql.ts';
-import { type RoleIsolationRow, roleIsolation, type SessionRow, sessionSettings } from '../../../sql/baseline/role-settings.ts';
+import {
+  type RoleIsolationRow,
+  roleIsolation,
+  type SessionRow,
+  sessionSettings,
+} from '../../../sql/baseline/role-settings.ts';
 import { type ServerFactsRow, serverFacts } from '../../../sql/baseline/server-facts.ts';
 import type { Deps } from '../../deps.ts';
 import { judged, type Step } from '../step.ts';
@@ -67,7 +72,9 @@ async function readFacts(deps: Deps, store: StoreName): Promise<ServerFacts> {
   };
 }
 
-async function readRoles(deps: Deps): Promise<{ readonly roles: readonly RoleFacts[]; readonly unreachable: readonly string[] }> {
+async function readRoles(
+  deps: Deps,
+): Promise<{ readonly roles: readonly RoleFacts[]; readonly unreachable: readonly string[] }> {
   const roles: RoleFacts[] = [];
   const unreachable: string[] = [];
   for (const store of STORES) {
@@ -75,7 +82,13 @@ async function readRoles(deps: Deps): Promise<{ readonly roles: readonly RoleFac
       try {
         const [row] = await deps.databases.open(store, purpose).query<SessionRow>(sessionSettings);
         if (row === undefined) continue;
-        roles.push({ store, purpose, group: ROLE_GROUPS[purpose], ...row, statementTimeoutMs: Number(row.statement_timeout) });
+        roles.push({
+          store,
+          purpose,
+          group: ROLE_GROUPS[purpose],
+          ...row,
+          statementTimeoutMs: Number(row.statement_timeout),
+        });
       } catch (error) {
         if (!(error instanceof SqlError) || error.kind !== 'configuration') throw error;
         unreachable.push(`${purpose} on ${store} cannot log in: ${error.message}`);
@@ -93,26 +106,41 @@ async function applicationIsolation(deps: Deps): Promise<readonly string[]> {
   for (const store of STORES) {
     const rows = await deps.databases.open(store, 'compare').query<RoleIsolationRow>(roleIsolation(applicationRoles));
     for (const row of rows.filter((setting) => setting.role !== '' && setting.isolation.toUpperCase() !== isolation))
-      problems.push(`application role ${row.role} works under ${row.isolation} on ${store}; the plan says ${isolation}`);
+      problems.push(
+        `application role ${row.role} works under ${row.isolation} on ${store}; the plan says ${isolation}`,
+      );
   }
   return problems;
 }
 
-function describeFacts(deps: Deps, facts: Readonly<Record<StoreName, ServerFacts>>, roles: readonly RoleFacts[]): readonly string[] {
+function describeFacts(
+  deps: Deps,
+  facts: Readonly<Record<StoreName, ServerFacts>>,
+  roles: readonly RoleFacts[],
+): readonly string[] {
   const { plan } = deps;
   const notes = STORES.map((store) => {
     const { version, maxConnections, used, encrypted, replicas, replicaLagMs } = facts[store];
     const tls = encrypted === null ? 'TLS state not visible' : encrypted ? 'TLS on' : 'TLS off';
     const reader = plan[store].driver === 'pg' && plan[store].reader !== undefined;
-    const replication = replicas === 0 && !reader ? 'replicas: none configured' : `${replicas} replicas${replicaLagMs === null ? '' : `, lag ${Math.round(replicaLagMs)} ms`}`;
+    const replication =
+      replicas === 0 && !reader
+        ? 'replicas: none configured'
+        : `${replicas} replicas${replicaLagMs === null ? '' : `, lag ${Math.round(replicaLagMs)} ms`}`;
     return `${store}: PostgreSQL ${version}, ${used} of ${maxConnections} connections, ${tls}, ${replication}`;
   });
   if (facts.legacy.collation !== facts.target.collation)
-    notes.push(`the stores order text differently by default (${facts.legacy.collation}, ${facts.target.collation}); Crossfade compares bytewise, applications may see another order`);
-  if (facts.target.version < facts.legacy.version) notes.push(`the target is older than legacy: ${facts.target.version} and ${facts.legacy.version}`);
+    notes.push(
+      `the stores order text differently by default (${facts.legacy.collation}, ${facts.target.collation}); Crossfade compares bytewise, applications may see another order`,
+    );
+  if (facts.target.version < facts.legacy.version)
+    notes.push(`the target is older than legacy: ${facts.target.version} and ${facts.legacy.version}`);
   const apply = roles.find(({ purpose, store }) => purpose === 'apply' && store === 'target');
   if (apply !== undefined && plan.environment === 'dev')
-    notes.push(`apply on the target: statement_timeout ${apply.statementTimeoutMs} ms, the plan wants ${plan.targetTimeout} ms`);
-  if (plan.applicationRoles.length === 0) notes.push('the plan names no applicationRoles, so nobody checks that Crossfade does not share one');
+    notes.push(
+      `apply on the target: statement_timeout ${apply.statementTimeoutMs} ms, the plan wants ${plan.targetTimeout} ms`,
+    );
+  if (plan.applicationRoles.length === 0)
+    notes.push('the plan names no applicationRoles, so nobody checks that Crossfade does not share one');
   return notes;
 }

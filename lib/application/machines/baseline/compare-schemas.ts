@@ -103,6 +103,9 @@ function noteFailure(error: unknown, store: string, table: MigratedTable, column
   if (!(error instanceof SqlError) || error.sqlState === '42501') return;
   if (error.kind !== 'permanent') throw error;
   const key = store === 'legacy' ? `columns.${column}.from` : `\`back\` for ${column}`;
-  deltas.push({ table: table.name, kind: 'mapping', reason: `${table.name}: ${key} cannot be evaluated in ${store}: ${error.message}` });
+  deltas.push({
+    table: table.name,
+    kind: 'mapping',
+    reason: `${table.name}: ${key} cannot be evaluated in ${store}: ${error.message}`,
+  });
 }
-

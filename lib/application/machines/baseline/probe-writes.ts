@@ -56,17 +56,22 @@ export const probeWrites: Step = async (deps, run, data) => {
   const state = isProbeState(data) ? data : await start(migration);
   const deadline = deps.clock.now().getTime() + CALL_MS;
   if (state.load === null) {
-    const [legacy, target] = await Promise.all(STORES.map((store) => probeStore(deps, store, writes[store], state, deadline)));
+    const [legacy, target] = await Promise.all(
+      STORES.map((store) => probeStore(deps, store, writes[store], state, deadline)),
+    );
     const tallies = { legacy: legacy ?? NOTHING, target: target ?? NOTHING };
     const next: ProbeState = { ...state, tallies };
-    if (STORES.some((store) => tallies[store].writes < deps.plan.baseline.probeWrites)) return again(0, { data: next, notes: [progressNote(deps, next)] });
+    if (STORES.some((store) => tallies[store].writes < deps.plan.baseline.probeWrites))
+      return again(0, { data: next, notes: [progressNote(deps, next)] });
     if (!deps.plan.baseline.loadTest) return judge(migration, run.dryRun, next);
     return again(0, { data: { ...next, load: { startedAt: deps.clock.now().toISOString(), tally: NOTHING } } });
   }
   const tally = await loadTarget(deps, writes.target, state.load, deadline);
   const next: ProbeState = { ...state, load: { ...state.load, tally } };
   const over = deps.clock.now().getTime() >= Date.parse(state.load.startedAt) + deps.plan.baseline.loadTestFor;
-  return over ? judge(migration, run.dryRun, next) : again(0, { data: next, notes: [`load test: ${tally.writes} writes, ${tally.errors} failed`] });
+  return over
+    ? judge(migration, run.dryRun, next)
+    : again(0, { data: next, notes: [`load test: ${tally.writes} writes, ${tally.errors} failed`] });
 };
 
 async function start(migration: Migration): Promise<ProbeState> {
@@ -112,20 +117,32 @@ function legacyWrites(migration: Migration, sample: Sample): Writes {
 
 const temporaryWrites: Writes = () => [CREATE_PROBE_TABLE, WRITE_PROBE_ROW];
 
-async function probeStore(deps: Deps, store: StoreName, writes: Writes, state: ProbeState, deadline: number): Promise<Tally> {
+async function probeStore(
+  deps: Deps,
+  store: StoreName,
+  writes: Writes,
+  state: ProbeState,
+  deadline: number,
+): Promise<Tally> {
   const { probeFor, probeWrites: wanted } = deps.plan.baseline;
   const startedAt = Date.parse(state.startedAt);
   let tally = state.tallies[store];
   for (let n = tally.writes; tally.writes < wanted && deps.clock.now().getTime() < deadline; n++) {
     const due = ((deps.clock.now().getTime() - startedAt) / probeFor) * wanted;
-    if (tally.writes > due) await deps.clock.sleep(Math.min(1_000, Math.max(1, ((tally.writes - due) / wanted) * probeFor)));
+    if (tally.writes > due)
+      await deps.clock.sleep(Math.min(1_000, Math.max(1, ((tally.writes - due) / wanted) * probeFor)));
     else tally = await writeOnce(deps, store, writes(n), tally);
   }
   deps.metrics.record('errorRate', errorPercent(tally), { store });
   return tally;
 }
 
-async function writeOnce(deps: Deps, store: StoreName, statements: readonly Statement[], before: Tally): Promise<Tally> {
+async function writeOnce(
+  deps: Deps,
+  store: StoreName,
+  statements: readonly Statement[],
+  before: Tally,
+): Promise<Tally> {
   let tally = before;
   const timed = async (session: SqlSession, statement: Statement) => {
     const from = deps.clock.now().getTime();
@@ -142,18 +159,26 @@ async function writeOnce(deps: Deps, store: StoreName, statements: readonly Stat
   } catch (error) {
     if (!(error instanceof SqlError) || error.kind === 'configuration') throw error;
     await deps.clock.sleep(PAUSE_AFTER_ERROR_MS);
-    const messages = tally.messages.includes(error.message) ? tally.messages : [...tally.messages, error.message].slice(0, 5);
+    const messages = tally.messages.includes(error.message)
+      ? tally.messages
+      : [...tally.messages, error.message].slice(0, 5);
     return { ...tally, writes: tally.writes + 1, errors: tally.errors + 1, messages };
   }
 }
 
 /** As many transactions at once as the pool is to have, as far as one function and its driver reach. */
-async function loadTarget(deps: Deps, writes: Writes, load: NonNullable<ProbeState['load']>, deadline: number): Promise<Tally> {
+async function loadTarget(
+  deps: Deps,
+  writes: Writes,
+  load: NonNullable<ProbeState['load']>,
+  deadline: number,
+): Promise<Tally> {
   const end = Math.min(deadline, Date.parse(load.startedAt) + deps.plan.baseline.loadTestFor);
   const tallies = await Promise.all(
     Array.from({ length: Math.min(deps.plan.pools.target, MOST_WORKERS) }, async (_, worker) => {
       let tally = NOTHING;
-      for (let n = worker; deps.clock.now().getTime() < end; n++) tally = await writeOnce(deps, 'target', writes(n), tally);
+      for (let n = worker; deps.clock.now().getTime() < end; n++)
+        tally = await writeOnce(deps, 'target', writes(n), tally);
       return tally;
     }),
   );
@@ -165,7 +190,9 @@ function addTallies(one: Tally, other: Tally): Tally {
   return {
     writes: one.writes + other.writes,
     errors: one.errors + other.errors,
-    latencies: Object.fromEntries([...buckets].map((bucket) => [bucket, (one.latencies[bucket] ?? 0) + (other.latencies[bucket] ?? 0)])),
+    latencies: Object.fromEntries(
+      [...buckets].map((bucket) => [bucket, (one.latencies[bucket] ?? 0) + (other.latencies[bucket] ?? 0)]),
+    ),
     messages: [...new Set([...one.messages, ...other.messages])].slice(0, 5),
   };
 }
@@ -189,21 +216,47 @@ async function judge(migration: Migration, dryRun: boolean, state: ProbeState) {
     );
   const rates = await writeRates(migration, state);
   const gates = [
-    ...STORES.map((store) => gate(`probe-error-rate-${store}`, state.tallies[store], `${state.tallies[store].writes} probe writes to ${store}, rolled back`)),
-    ...(state.load === null ? [] : [gate('load-test-error-rate', state.load.tally, `${state.load.tally.writes} writes of the load test, rolled back`)]),
+    ...STORES.map((store) =>
+      gate(
+        `probe-error-rate-${store}`,
+        state.tallies[store],
+        `${state.tallies[store].writes} probe writes to ${store}, rolled back`,
+      ),
+    ),
+    ...(state.load === null
+      ? []
+      : [
+          gate(
+            'load-test-error-rate',
+            state.load.tally,
+            `${state.load.tally.writes} writes of the load test, rolled back`,
+          ),
+        ]),
   ];
   const latencies = Object.fromEntries(STORES.map((store) => [store, describeLatency(state.tallies[store])]));
   if (!dryRun) {
     const known = (await deps.documents.get('progress', BASELINE_WORK))?.value.state ?? {};
     const measured = { measuredAt: now.toISOString(), writeRates: rates, latencies };
-    await deps.documents.put('progress', BASELINE_WORK, { work: BASELINE_WORK, state: { ...known, ...measured }, at: now.toISOString() }, 'any');
+    await deps.documents.put(
+      'progress',
+      BASELINE_WORK,
+      { work: BASELINE_WORK, state: { ...known, ...measured }, at: now.toISOString() },
+      'any',
+    );
   }
   return judged(gates, {
     notes: [
-      ...STORES.map((store) => `${store}: ${state.tallies[store].writes} probe writes rolled back, ${state.tallies[store].errors} failed, p50 ${latencies[store]?.p50} ms, p99 ${latencies[store]?.p99} ms`),
+      ...STORES.map(
+        (store) =>
+          `${store}: ${state.tallies[store].writes} probe writes rolled back, ${state.tallies[store].errors} failed, p50 ${latencies[store]?.p50} ms, p99 ${latencies[store]?.p99} ms`,
+      ),
       ...STORES.map((store) => `${store}: applications wrote ${rates[store].toFixed(1)} rows a second meanwhile`),
-      `no failure among n writes bounds the error rate at 3/n: ${((300 / deps.plan.baseline.probeWrites) || 0).toPrecision(2)} %`,
-      ...(state.load === null ? [] : [`load test: ${state.load.tally.writes} writes, p99 ${describeLatency(state.load.tally).p99} ms; one function and its driver bound how many run at once`]),
+      `no failure among n writes bounds the error rate at 3/n: ${(300 / deps.plan.baseline.probeWrites || 0).toPrecision(2)} %`,
+      ...(state.load === null
+        ? []
+        : [
+            `load test: ${state.load.tally.writes} writes, p99 ${describeLatency(state.load.tally).p99} ms; one function and its driver bound how many run at once`,
+          ]),
     ],
   });
 }
@@ -224,7 +277,10 @@ function describeLatency({ latencies }: Tally): { readonly p50: number | null; r
 }
 
 function progressNote(deps: Deps, { tallies }: ProbeState): string {
-  return STORES.map((store) => `${store}: ${tallies[store].writes} of ${deps.plan.baseline.probeWrites} probe writes, ${tallies[store].errors} failed`).join('; ');
+  return STORES.map(
+    (store) =>
+      `${store}: ${tallies[store].writes} of ${deps.plan.baseline.probeWrites} probe writes, ${tallies[store].errors} failed`,
+  ).join('; ');
 }
 
 function errorPercent({ writes, errors }: Tally): number {

@@ -18,7 +18,7 @@ export const DATA_API_ROW_BYTES = 60_000;
 const ROW_BYTES = 4_000_000;
 const TABLE_BYTES = 600_000;
 /** A chain of rows of one table (an employee's manager's manager) is followed this far. */
-const CHAIN = 50;
+const CHAIN = 200;
 
 export interface StoreTables {
   readonly legacy: ReadonlyMap<string, StoreTable>;
@@ -27,7 +27,8 @@ export interface StoreTables {
 
 export async function takeSample(migration: Migration, stores: StoreTables, each: number): Promise<Sample> {
   const { deps, tables } = migration;
-  const rowBytes = deps.plan.legacy.driver === 'rds-data' || deps.plan.target.driver === 'rds-data' ? DATA_API_ROW_BYTES : ROW_BYTES;
+  const rowBytes =
+    deps.plan.legacy.driver === 'rds-data' || deps.plan.target.driver === 'rds-data' ? DATA_API_ROW_BYTES : ROW_BYTES;
   const legacy = deps.databases.open('legacy', 'compare');
   const rows = await legacy.transaction(
     async (session) => {
@@ -75,7 +76,12 @@ async function addParents(
         const statement =
           parent === undefined || fresh.length === 0
             ? undefined
-            : parentRows(parent, byName, link, fresh.flatMap(({ row }) => row ?? []));
+            : parentRows(
+                parent,
+                byName,
+                link,
+                fresh.flatMap(({ row }) => row ?? []),
+              );
         if (parent === undefined || statement === undefined) continue;
         for (const { row_key } of fresh) followed.add(`${child.name} ${link.name} ${row_key}`);
         const known = taken.get(parent.name);

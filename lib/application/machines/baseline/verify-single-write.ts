@@ -15,7 +15,9 @@ export const verifySingleWrite: Step = async (deps) => {
     const session = deps.databases.open(store, 'compare');
     const [row] = await session.query<{ exists: boolean }>(crossfadeSchemaExists);
     const triggers = await session.query<TriggerRow>(crossfadeTriggers);
-    problems.push(...triggers.map(({ schema, relation, trigger }) => `${store} still has ${trigger} on ${schema}.${relation}`));
+    problems.push(
+      ...triggers.map(({ schema, relation, trigger }) => `${store} still has ${trigger} on ${schema}.${relation}`),
+    );
     if (row?.exists !== true) {
       notes.push(`${store}: Crossfade has no schema there`);
       continue;
@@ -43,7 +45,9 @@ export const verifySingleWrite: Step = async (deps) => {
 async function exposedTenants(deps: Deps, store: StoreName): Promise<readonly string[]> {
   try {
     const states = await deps.databases.open(store, 'compare').query<TenantStateRow>(listTenantStates);
-    return states.filter(({ is_on }) => is_on).map(({ tenant, stage }) => `tenant ${tenant} is on in ${store}, stage ${stage}`);
+    return states
+      .filter(({ is_on }) => is_on)
+      .map(({ tenant, stage }) => `tenant ${tenant} is on in ${store}, stage ${stage}`);
   } catch (error) {
     // An install that broke off before its grants: nothing of it can be on.
     if (error instanceof SqlError && (error.sqlState === '42501' || error.sqlState === '42P01')) return [];

@@ -32,7 +32,9 @@ export const analyzeTarget: Step = async (deps, run, data) => {
       unit: 'tables analyzed',
       source: 'pg_stat_all_tables of the target',
       measuredAt: now,
-      details: skipped.map((name) => `${name} was not analyzed: the role of purpose install must own it, or be granted MAINTAIN`),
+      details: skipped.map(
+        (name) => `${name} was not analyzed: the role of purpose install must own it, or be granted MAINTAIN`,
+      ),
     },
     now,
   );

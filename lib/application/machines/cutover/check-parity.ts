@@ -2,7 +2,14 @@
 import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
 import type { Deps } from '../../deps.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
-import { addParity, compareReads, NO_READS, type Parity, type ParityDifference, sampleReads } from '../../reads/parity.ts';
+import {
+  addParity,
+  compareReads,
+  NO_READS,
+  type Parity,
+  type ParityDifference,
+  sampleReads,
+} from '../../reads/parity.ts';
 import { again, judged, type Step } from '../step.ts';
 
 /** One call of the function works this long, then asks to be called again. */
@@ -28,7 +35,10 @@ export const checkParity: Step = async (deps, run, data) => {
   };
   do {
     const reads = await sampleReads(migration, run.scope);
-    progress = { ...progress, parity: bounded(addParity(progress.parity, await compareReads(migration, reads, 'target'))) };
+    progress = {
+      ...progress,
+      parity: bounded(addParity(progress.parity, await compareReads(migration, reads, 'target'))),
+    };
     await deps.clock.sleep(PAUSE_MS);
     // A dry run reads each sample once.
   } while (!run.dryRun && !isOver() && deps.clock.now().getTime() - begun < SLICE_MS);
@@ -58,7 +68,9 @@ function gatesOf({ noise, parity }: Progress, now: Date): readonly GateDecision[
       'reads-unanswered',
       parity.unread.length + noise.unread.length,
       'reads of both stores',
-      [...noise.unread, ...parity.unread].slice(0, MOST_SHOWN).map(({ table, rowKey }) => `${table} ${rowKey}: a store did not answer`),
+      [...noise.unread, ...parity.unread]
+        .slice(0, MOST_SHOWN)
+        .map(({ table, rowKey }) => `${table} ${rowKey}: a store did not answer`),
     ),
   ];
 }
@@ -68,7 +80,11 @@ function show({ table, rowKey, columns }: ParityDifference): string {
 }
 
 function bounded(parity: Parity): Parity {
-  return { ...parity, differences: parity.differences.slice(0, MOST_SHOWN), unread: parity.unread.slice(0, MOST_SHOWN) };
+  return {
+    ...parity,
+    differences: parity.differences.slice(0, MOST_SHOWN),
+    unread: parity.unread.slice(0, MOST_SHOWN),
+  };
 }
 
 function describeReplicas({ plan }: Deps): string {

@@ -9,7 +9,7 @@ import { returnReads } from './return-reads.ts';
 import { raiseToFull, startCanary } from './start-canary.ts';
 import { watchCanary, watchFull } from './watch-reads.ts';
 
-export const cutover: MachineDefinition = {
+export const cutoverMachine: MachineDefinition = {
   machine: 'cutover',
   entry: async (deps, run) => [await passedGate(deps, run, 'backfill'), await driftGate(deps, run)],
   steps: {

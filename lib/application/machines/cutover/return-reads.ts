@@ -14,7 +14,9 @@ const WISH_WAIT_SECONDS = 5;
 
 export const returnReads: Step = async (deps, run, data) => {
   if (await hasMoved(deps)) {
-    return refuse(['write authority is with the target, and legacy reads are disabled; run: npx crossfade rollback switchover']);
+    return refuse([
+      'write authority is with the target, and legacy reads are disabled; run: npx crossfade rollback switchover',
+    ]);
   }
   const states = await tenantStates(deps, 'forward');
   const isReading = (stage: string) => stage === 'live' || stage === 'shadow';
@@ -25,7 +27,8 @@ export const returnReads: Step = async (deps, run, data) => {
   const others = moved.filter((tenant) => !run.scope.includes(tenant) && tenant !== NO_TENANT);
   // Shared rows go back with the last tenant.
   const returned = others.length > 0 ? scope : readersOf(deps, run).filter((tenant) => moved.includes(tenant));
-  if (returned.length > 0) await setStage(deps, 'forward', returned, 'dualwrite', 0, `reads returned (${run.requestedBy})`);
+  if (returned.length > 0)
+    await setStage(deps, 'forward', returned, 'dualwrite', 0, `reads returned (${run.requestedBy})`);
   if (others.length === 0) await deps.documents.put('breaker', BREAKER_ID, CLOSED_BREAKER, 'any');
 
   const published = await publishWish(
@@ -38,10 +41,14 @@ export const returnReads: Step = async (deps, run, data) => {
   );
   const tries = triesOf(data) + 1;
   if ((published === 'conflict' || published === 'unreadable') && tries < WISH_TRIES) {
-    return again(WISH_WAIT_SECONDS, { notes: ['reads are returned; the wish target_reads waits for the flags'], data: { wishTries: tries } });
+    return again(WISH_WAIT_SECONDS, {
+      notes: ['reads are returned; the wish target_reads waits for the flags'],
+      data: { wishTries: tries },
+    });
   }
   const notes = [`reads of ${run.scope.join(', ')} are answered by legacy`];
-  if (published === 'conflict' || published === 'unreadable') notes.push('the wish target_reads could not be taken back; run: npx crossfade flags set target-reads --off');
+  if (published === 'conflict' || published === 'unreadable')
+    notes.push('the wish target_reads could not be taken back; run: npx crossfade flags set target-reads --off');
   return proceed({ notes });
 };
 
@@ -53,8 +60,13 @@ export const verifyReads: Step = async (deps, run) => {
   const wrong = run.scope.flatMap((tenant) => {
     const document = documents.get(tenant);
     const stages = [document?.stage ?? 'off', states.get(tenant)?.stage ?? 'off'];
-    const isBack = stages.every((stage) => STAGE_ROUTES[stage].reads.primary === 'legacy') && (document?.readPercent ?? 0) === 0;
-    return isBack ? [] : [`tenant ${tenant}: stage ${stages[0]} for readers, ${stages[1]} in legacy, weight ${document?.readPercent ?? 0} %`];
+    const isBack =
+      stages.every((stage) => STAGE_ROUTES[stage].reads.primary === 'legacy') && (document?.readPercent ?? 0) === 0;
+    return isBack
+      ? []
+      : [
+          `tenant ${tenant}: stage ${stages[0]} for readers, ${stages[1]} in legacy, weight ${document?.readPercent ?? 0} %`,
+        ];
   });
   const silent = run.scope.filter((tenant) => states.get(tenant)?.is_on !== true);
   const gates = [

@@ -18,7 +18,8 @@ export function canaryPercent({ plan }: Deps): number {
 }
 
 async function setWeight(deps: Deps, run: Run, percent: number): Promise<StepResult> {
-  if (run.dryRun) return proceed({ notes: [`would move ${percent} % of the reads of ${run.scope.join(', ')} to the target`] });
+  if (run.dryRun)
+    return proceed({ notes: [`would move ${percent} % of the reads of ${run.scope.join(', ')} to the target`] });
   const obstacles = await findObstacles(deps, run);
   if (obstacles.length > 0) return refuse(obstacles);
   const published = await publishWish(
@@ -33,7 +34,9 @@ async function setWeight(deps: Deps, run: Run, percent: number): Promise<StepRes
     `reads of ${run.scope.join(', ')} at ${percent} %`,
   );
   if (published === 'unreadable' || published === 'conflict') {
-    return again(FLAGS_WAIT_SECONDS, { notes: [`the wish target_reads waits: flags are ${published === 'conflict' ? 'being deployed' : 'unreadable'}`] });
+    return again(FLAGS_WAIT_SECONDS, {
+      notes: [`the wish target_reads waits: flags are ${published === 'conflict' ? 'being deployed' : 'unreadable'}`],
+    });
   }
   await applyWeight(deps, run, percent);
   const missing = await notInEffect(deps, run, percent);

@@ -22,13 +22,7 @@ export const watchCanary: Step = (deps, run, data) => watch(deps, run, data, 'ca
 
 export const watchFull: Step = (deps, run, data) => watch(deps, run, data, 'full', deps.plan.reads.soak);
 
-async function watch(
-  deps: Deps,
-  run: Run,
-  data: unknown,
-  name: 'canary' | 'full',
-  forMs: number,
-): Promise<StepResult> {
+async function watch(deps: Deps, run: Run, data: unknown, name: 'canary' | 'full', forMs: number): Promise<StepResult> {
   if (run.dryRun) return proceed({ notes: [`would watch the reads for ${forMs} ms (${name})`] });
   const start = readStart(data) ?? (await startWatch(deps));
   const now = deps.clock.now();

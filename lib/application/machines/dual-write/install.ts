@@ -10,7 +10,7 @@ import { protocolSchema } from '../../../sql/install/schema.ts';
 import { setLockTimeout } from '../../../sql/install/set-lock-timeout.ts';
 import type { Statement } from '../../../sql/statement.ts';
 import {
-  appliersOf,
+  appliers,
   fenceStore,
   installCapture,
   installSchemas,
@@ -63,10 +63,11 @@ async function rehearse(migration: Migration): Promise<void> {
   const { deps, tables, byName } = migration;
   for (const store of STORES) {
     const roles = await storeRoles(deps, store);
+    const pass = await appliers(deps, store);
     const onTables: readonly Statement[] =
       store === 'legacy'
-        ? tables.flatMap((table) => [...captureFunctions(table, byName, appliersOf(roles)), ...captureTriggers(table)])
-        : (await relationsOf(migration, store)).flatMap((relation) => fenceTable(relation, appliersOf(roles)));
+        ? tables.flatMap((table) => [...captureFunctions(table, byName, pass), ...captureTriggers(table)])
+        : (await relationsOf(migration, store)).flatMap((relation) => fenceTable(relation, pass));
     await runAndRollBack(deps.databases.open(store, 'install'), [
       setLockTimeout(deps.plan.capture.lockTimeout),
       ...protocolSchema(),

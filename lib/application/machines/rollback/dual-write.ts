@@ -8,6 +8,7 @@ import { closeTenantEvents, countTenantEvents } from '../../../sql/tenants/close
 import { countTenantRows, type TenantRowsRow } from '../../../sql/tenants/count-rows.ts';
 import { type ErasedRow, eraseTenantRows } from '../../../sql/tenants/erase-rows.ts';
 import type { Deps } from '../../deps.ts';
+import { removeCapture, unfenceStore } from '../../install/install.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
 import { directionInForce } from '../../switch/authority.ts';
 import { ERASURE_PREFIX } from '../../tenants/carry-out-wish.ts';
@@ -133,7 +134,17 @@ export const verifyErased: Step = async (deps, run) => {
   if (gates.every((gate) => gate.pass)) {
     for (const tenant of run.scope) await deps.documents.remove('progress', `${ERASURE_PREFIX}${tenant}`);
   }
-  return judged(gates, { notes: ['legacy is untouched and authoritative'] });
+  const nobody = states.every((state) => !state.is_on);
+  if (nobody && gates.every((gate) => gate.pass)) {
+    await removeCapture(migration, 'forward');
+    await unfenceStore(migration, 'target');
+  }
+  return judged(gates, {
+    notes: [
+      'legacy is untouched and authoritative',
+      ...(nobody ? ['nobody is exposed any more: capture and the fence of the target are removed'] : []),
+    ],
+  });
 };
 
 /** Shared rows go only when nobody needs them any more. */

@@ -16,7 +16,8 @@ export const moveAuthority: Step = async (deps, run) => {
   if (run.dryRun) return proceed({ notes: ['would record in the journal that the target is authoritative'] });
   // Writes on the target before its capture is in place would never reach legacy (protocol §9.1).
   const uncaptured = await uncapturedTables(await loadMigration(deps), 'reverse');
-  if (uncaptured.length > 0) return refuse([`reverse capture is missing on ${uncaptured.join(', ')} of the target; start switchover again`]);
+  if (uncaptured.length > 0)
+    return refuse([`reverse capture is missing on ${uncaptured.join(', ')} of the target; start switchover again`]);
   const n = await decideAuthority(deps, {
     direction: 'reverse',
     stage: 'rampdown',

@@ -1,0 +1,15 @@
+/** Follows the flags once a minute, so that a wish made anywhere is carried out; does nothing before dual-write was begun. */
+import { loadMigration } from '../../lib/application/migration.ts';
+import { directionInForce } from '../../lib/application/switch/authority.ts';
+import { type CarriedOut, carryOutWish } from '../../lib/application/tenants/carry-out-wish.ts';
+import { createHandler } from '../shared/handler.ts';
+
+export const handler = createHandler<unknown, CarriedOut | { readonly idle: string }>(async (deps) => {
+  const dualWrite = await deps.documents.get('machine', 'dual-write');
+  if (Object.keys(dualWrite?.value.passed ?? {}).length === 0)
+    return { idle: 'dual-write has not passed for anybody; the machine exposes tenants first' };
+  if ((await directionInForce(deps)) === 'reverse') return { idle: 'the target is authoritative; exposure is settled' };
+  const carried = await carryOutWish(await loadMigration(deps));
+  if (carried.refused.length > 0) deps.log.warn('a wish was not carried out', { refused: carried.refused });
+  return carried;
+});

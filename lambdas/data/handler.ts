@@ -1,0 +1,69 @@
+/** GET plan.reads.route: one row or a page of a tenant's rows, in the target's shape, from whichever store the router chooses. */
+import { ReadProblem, type ReadProblemKind } from '../../lib/application/reads/read-problem.ts';
+import { readShapes } from '../../lib/application/reads/read-shapes.ts';
+import { createReadRouter, type ReadAnswer, type ReadRequest, type ReadRouter, warmUp } from '../../lib/application/reads/route-read.ts';
+import { mayRead } from '../../lib/domain/callers.ts';
+import type { LambdaDeps } from '../shared/deps.ts';
+import { createHandler } from '../shared/handler.ts';
+import { answer, answering, callerOf, type HttpAnswer, type HttpEvent, HttpProblem } from '../shared/http.ts';
+import { readQuery } from './read-query.ts';
+
+const STATUS_OF: Readonly<Record<ReadProblemKind, number>> = {
+  'unknown-table': 404,
+  'bad-key': 400,
+  'too-large': 413,
+  unavailable: 503,
+};
+
+export const handler = createHandler<HttpEvent, HttpAnswer>((deps, event) =>
+  answering(
+    event,
+    (error) => deps.log.error('a read failed', { reason: String(error) }),
+    async () => {
+      const caller = callerOf(event);
+      const request = readQuery(event);
+      if (!mayRead(deps.plan.reads.callers, caller, request.tenant)) {
+        throw new HttpProblem(403, 'tenant-not-yours', `${caller} is not mapped to tenant ${request.tenant} in reads.callers of the plan`);
+      }
+      const router = await openRouter(deps);
+      return toHttp(request, await router.read(request).catch(throwProblem));
+    },
+  ),
+);
+
+/** One a container; a start that failed is tried again by the next request. */
+let opening: Promise<ReadRouter> | undefined;
+
+function openRouter(deps: LambdaDeps): Promise<ReadRouter> {
+  opening ??= startRouter(deps).catch((error: unknown) => {
+    opening = undefined;
+    throw new HttpProblem(503, 'unavailable', `the tables cannot be read from either store: ${String(error)}`);
+  });
+  return opening;
+}
+
+async function startRouter(deps: LambdaDeps): Promise<ReadRouter> {
+  const [tables] = await Promise.all([readShapes(deps), warmUp(deps)]);
+  return createReadRouter(deps, tables);
+}
+
+/** Rows are JSON text and stay it: a bigint or numeric would lose digits in JavaScript. */
+function toHttp({ tenant, table, what }: ReadRequest, { rows, more, servedBy, fallback }: ReadAnswer): HttpAnswer {
+  const headers = { 'x-served-by': servedBy, ...(fallback === null ? {} : { 'x-fallback': fallback }) };
+  const about = JSON.stringify({ tenant, table }).slice(0, -1);
+  const last = rows.at(-1);
+  if (what.kind === 'page') {
+    const next = more && last !== undefined ? JSON.stringify(last.row_key) : 'null';
+    return answer(200, `${about},"rows":[${rows.map(({ row }) => row).join(',')}],"next":${next}}`, headers);
+  }
+  if (last === undefined) {
+    const problem = new HttpProblem(404, 'no-row', `tenant ${tenant} has no row with this key in ${table}`);
+    return { ...problemAnswer(problem), headers: { ...problemAnswer(problem).headers, ...headers } };
+  }
+  return answer(200, `${about},"key":${last.row_key},"row":${last.row}}`, headers);
+}
+
+function throwProblem(error: unknown): never {
+  if (error instanceof ReadProblem) throw new HttpProblem(STATUS_OF[error.kind], error.kind, error.message);
+  throw error;
+}

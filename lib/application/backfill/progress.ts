@@ -1,0 +1,67 @@
+/** How far a table's copy has come: the last key that was APPLIED, never the last that was read (prior art, trap 20). */
+import { fingerprint } from '../../domain/fingerprint.ts';
+import type { Deps } from '../deps.ts';
+import type { CopiedTenant } from './plan-copy.ts';
+
+export interface TableProgress {
+  readonly table: string;
+  /** Tells copies of other tenants or generations apart: a tenant that was off in between is copied from the start. */
+  readonly subject: string;
+  readonly after: string | null;
+  readonly rows: number;
+  readonly batches: number;
+  /** Every page of legacy is applied. */
+  readonly done: boolean;
+  /** Target rows that legacy does not have: how far their removal has come. */
+  readonly sweptAfter: string | null;
+  readonly swept: boolean;
+  readonly removed: number;
+  /** Rows that could not be written, with why; the first of them by key. */
+  readonly failed: readonly { readonly rowKey: string; readonly reason: string }[];
+  readonly failures: number;
+  readonly startedAt: string;
+}
+
+/** Failed rows that are kept one by one; all of them are counted. */
+export const MAX_FAILED = 200;
+
+export async function readProgress(
+  deps: Deps,
+  table: string,
+  tenants: readonly CopiedTenant[],
+): Promise<TableProgress> {
+  const subject = fingerprint(tenants.toSorted((a, b) => a.tenant.localeCompare(b.tenant)));
+  const stored = await deps.documents.get('progress', idOf(table));
+  // Written below by the same code.
+  const known = stored?.value.state as unknown as TableProgress | undefined;
+  if (known?.subject === subject) return known;
+  const startedAt = deps.clock.now().toISOString();
+  return {
+    table,
+    subject,
+    after: null,
+    rows: 0,
+    batches: 0,
+    done: false,
+    sweptAfter: null,
+    swept: false,
+    removed: 0,
+    failed: [],
+    failures: 0,
+    startedAt,
+  };
+}
+
+export async function saveProgress(deps: Deps, progress: TableProgress): Promise<void> {
+  const id = idOf(progress.table);
+  await deps.documents.put(
+    'progress',
+    id,
+    { work: id, state: { ...progress }, at: deps.clock.now().toISOString() },
+    'any',
+  );
+}
+
+function idOf(table: string): string {
+  return `backfill/${table}`;
+}

@@ -1,0 +1,125 @@
+/** Step `verify-copy`: exact digests of what was copied, in both stores; rows in flight are read again. Only then do the tenants count as copied. */
+import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { inPages } from '../../domain/chunk.ts';
+import { fingerprint } from '../../domain/fingerprint.ts';
+import { judgeGate } from '../../domain/gate.ts';
+import type { Deps } from '../deps.ts';
+import { again, judged, proceed } from '../machines/step.ts';
+import { loadMigration, type Migration, tableNamed } from '../migration.ts';
+import { comparePass, type PassResult } from '../reconcile/compare-pass.ts';
+import { type Comparison, planComparison } from '../reconcile/comparison.ts';
+import type { DriftRow } from '../reconcile/settle-round.ts';
+import { sightRows } from '../reconcile/sight-rows.ts';
+import { repairKeys } from '../rows/apply-reads.ts';
+import { markCopied } from '../tenants/exposure.ts';
+import { copyData } from './plan-copy.ts';
+import { readProgress, saveProgress } from './progress.ts';
+
+const CALL_MS = 40_000;
+const MAX_DETAILS = 20;
+const ROWS_AT_ONCE = 200;
+
+export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<StepResult> {
+  const { tenants } = copyData(data);
+  if (run.dryRun) return proceed({ notes: ['dry run: nothing was copied, so nothing is compared'] });
+  if (tenants.length === 0) return proceed({ notes: ['every tenant of the scope is copied already'] });
+  const migration = await loadMigration(deps);
+  const names = tenants.map(({ tenant }) => tenant);
+  const comparison = await planComparison(migration, 'forward', {
+    mode: 'checksum',
+    form: 'exact',
+    tenants: names,
+    tables: [],
+  });
+  const id = `backfill-${fingerprint({ execution: run.execution, tenants }).slice(0, 16)}`;
+  const until = new Date(deps.clock.now().getTime() + CALL_MS);
+  const result = await comparePass(migration, comparison, { id, until });
+  if (result === undefined) return again(0, { data, notes: ['compares what was copied'] });
+
+  const remaining = await mend(migration, comparison, result.drift);
+  await forgetMended(deps, migration, tenants, remaining);
+  const failed = await failuresOf(deps, migration, tenants);
+  const unequal = remaining.length + result.unsettled;
+  const gate = judgeGate(
+    {
+      gate: 'backfill-digest-equal',
+      value: unequal,
+      threshold: 0,
+      comparison: 'equals',
+      unit: 'rows',
+      source: `exact digests of ${result.rows} rows in ${result.tables.length} tables of both stores`,
+      measuredAt: deps.clock.now(),
+      details: [
+        ...remaining
+          .slice(0, MAX_DETAILS)
+          .map(({ table, rowKey, kind, columns }) => describe(table, rowKey, kind, columns)),
+        ...failed.slice(0, MAX_DETAILS),
+        ...(result.unsettled === 0 ? [] : [`${result.unsettled} rows would not stand still; run it again`]),
+      ],
+    },
+    deps.clock.now(),
+  );
+  if (gate.pass) await markCopied(deps, 'forward', tenants);
+  return judged([gate], { notes: [describePass(result), ...failed.slice(0, MAX_DETAILS)] });
+}
+
+/** A row that drifted while it was copied is read afresh once, by key, and compared again. */
+async function mend(
+  migration: Migration,
+  comparison: Comparison,
+  drift: readonly DriftRow[],
+): Promise<readonly DriftRow[]> {
+  const remaining: DriftRow[] = [];
+  for (const [name, rows] of Map.groupBy(drift, (row) => row.table)) {
+    const compared = comparison.tables.find((candidate) => candidate.table === name);
+    if (compared === undefined) continue;
+    for (const page of inPages(rows, ROWS_AT_ONCE)) {
+      const keys = page.map((row) => row.rowKey);
+      await repairKeys(migration, tableNamed(migration, name), 'forward', keys, `backfill-${name}-verify`);
+      const sights = await sightRows(migration, comparison, compared, keys);
+      const isUnequal = new Map(
+        sights.map((sight) => [sight.rowKey, !sight.inFlight && sight.legacy !== sight.target]),
+      );
+      remaining.push(...page.filter((row) => isUnequal.get(row.rowKey) === true));
+    }
+  }
+  return remaining;
+}
+
+/** Rows that failed at first and are equal now have not failed. */
+async function forgetMended(
+  deps: Deps,
+  migration: Migration,
+  tenants: Parameters<typeof readProgress>[2],
+  remaining: readonly DriftRow[],
+): Promise<void> {
+  for (const table of migration.tables) {
+    const progress = await readProgress(deps, table.name, tenants);
+    if (progress.failures === 0) continue;
+    const isUnequal = (rowKey: string) => remaining.some((row) => row.table === table.name && row.rowKey === rowKey);
+    const failed = progress.failed.filter(({ rowKey }) => isUnequal(rowKey));
+    await saveProgress(deps, { ...progress, failed, failures: failed.length });
+  }
+}
+
+async function failuresOf(
+  deps: Deps,
+  migration: Migration,
+  tenants: Parameters<typeof readProgress>[2],
+): Promise<readonly string[]> {
+  const lists = await Promise.all(
+    migration.tables.map(async (table) => {
+      const { failed } = await readProgress(deps, table.name, tenants);
+      return failed.map(({ rowKey, reason }) => `${table.name} ${rowKey} could not be written: ${reason}`);
+    }),
+  );
+  return lists.flat();
+}
+
+function describe(table: string, rowKey: string, kind: string, columns: readonly string[]): string {
+  return `${table} ${rowKey} is ${kind}${columns.length === 0 ? '' : ` in ${columns.join(', ')}`}`;
+}
+
+function describePass({ rows, tables, drift, inFlight }: PassResult): string {
+  return `${rows} rows of ${tables.length} tables compared exactly: ${drift.length} differed and were read afresh, ${inFlight} in flight`;
+}

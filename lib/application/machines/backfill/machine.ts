@@ -1,0 +1,13 @@
+/** Copies the history of tenants that are on, and proves that it arrived (design §3.5, §5; guide phase 3). */
+import { copy } from '../../backfill/copy.ts';
+import { planCopy } from '../../backfill/plan-copy.ts';
+import { verifyCopy } from '../../backfill/verify-copy.ts';
+import { passedGate } from '../../gates/passed.ts';
+import type { MachineDefinition } from '../step.ts';
+
+export const backfillMachine: MachineDefinition = {
+  machine: 'backfill',
+  entry: async (deps, run) => [await passedGate(deps, run, 'dual-write')],
+  steps: { 'plan-copy': planCopy, copy, 'verify-copy': verifyCopy },
+  next: 'crossfade start reconcile',
+};

@@ -1,0 +1,93 @@
+/** The way back of phase 3 (guide): delivery pauses, what differs on the target is overwritten from legacy, the result is verified. */
+
+import type { Run } from '../../../contracts/machine-io.ts';
+import { judgeGate } from '../../../domain/gate.ts';
+import type { Deps } from '../../deps.ts';
+import { loadMigration, tableNamed } from '../../migration.ts';
+import { comparePass, type PassResult } from '../../reconcile/compare-pass.ts';
+import { planComparison } from '../../reconcile/comparison.ts';
+import { repairKeys } from '../../rows/apply-reads.ts';
+import { directionInForce } from '../../switch/authority.ts';
+import { tenantStates } from '../../tenants/exposure.ts';
+import { again, judged, proceed, refuse, type Step } from '../step.ts';
+
+const CALL_MS = 40_000;
+/** Names the hold as ours: one that a person put on is not taken off. */
+const holderOf = (run: Run) => `rollback ${run.execution}`;
+
+export const pauseRouting: Step = async (deps, run) => {
+  if ((await directionInForce(deps)) === 'reverse')
+    return refuse([
+      `the target is authoritative and is not overwritten; run: npx crossfade rollback switchover --plan ${run.plan}`,
+    ]);
+  if (run.dryRun) return proceed({ notes: ['would hold delivery to the target'] });
+  const control = await deps.documents.get('control', 'control');
+  if (control?.value.deliveryHeld === undefined) {
+    const deliveryHeld = {
+      by: holderOf(run),
+      at: deps.clock.now().toISOString(),
+      why: 'the target is being overwritten from legacy',
+    };
+    await deps.documents.put('control', 'control', { ...control?.value, deliveryHeld }, control?.version ?? 'absent');
+  }
+  return proceed({ notes: ['delivery to the target is held; events wait in the outbox'] });
+};
+
+export const overwriteTarget: Step = async (deps, run) => {
+  const migration = await loadMigration(deps);
+  const result = await passOver(deps, run, 'overwrite');
+  if (result === undefined) return again(0, { notes: ['compares every row of the scope exactly'] });
+  if (run.dryRun) return proceed({ notes: [`would overwrite ${result.drift.length} rows`] });
+  let written = 0;
+  for (const [name, rows] of Map.groupBy(result.drift, (row) => row.table)) {
+    const applied = await repairKeys(
+      migration,
+      tableNamed(migration, name),
+      'forward',
+      rows.map((row) => row.rowKey),
+      `overwrite-${run.execution.split(':').at(-1)}`,
+    );
+    written += applied.applied.length;
+  }
+  return proceed({ notes: [`${result.rows} rows compared, ${written} overwritten from legacy`] });
+};
+
+export const verifyOverwritten: Step = async (deps, run) => {
+  if (run.dryRun) return proceed();
+  const control = await deps.documents.get('control', 'control');
+  if (control?.value.deliveryHeld?.by === holderOf(run)) {
+    const { deliveryHeld: _, ...kept } = control.value;
+    await deps.documents.put('control', 'control', kept, control.version);
+    await deps.wakeRelay('forward');
+  }
+  const result = await passOver(deps, run, 'verify');
+  if (result === undefined) return again(0, { notes: ['verifies by a second exact pass'] });
+  const gate = judgeGate(
+    {
+      gate: 'overwritten-equal',
+      value: result.drift.length + result.unsettled,
+      threshold: 0,
+      comparison: 'equals',
+      unit: 'rows',
+      source: `exact digests of ${result.rows} rows of both stores`,
+      measuredAt: deps.clock.now(),
+      details: result.drift.slice(0, 20).map(({ table, rowKey, kind }) => `${table} ${rowKey} is ${kind}`),
+    },
+    deps.clock.now(),
+  );
+  return judged([gate], { notes: ['delivery goes on; legacy is authoritative'] });
+};
+
+async function passOver(deps: Deps, run: Run, what: string): Promise<PassResult | undefined> {
+  const migration = await loadMigration(deps);
+  const on = (await tenantStates(deps, 'forward')).filter((state) => state.is_on).map((state) => state.tenant);
+  const tenants = on.filter((tenant) => run.scope.includes(tenant));
+  const comparison = await planComparison(migration, 'forward', {
+    mode: 'checksum',
+    form: 'exact',
+    tenants,
+    tables: run.tables,
+  });
+  const id = `${what}-${run.execution.split(':').at(-1)}`;
+  return comparePass(migration, comparison, { id, until: new Date(deps.clock.now().getTime() + CALL_MS) });
+}

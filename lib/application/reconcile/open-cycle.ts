@@ -1,0 +1,89 @@
+/**
+ * The cycle that is under way, as a progress document. One that its execution left behind is gone on with by the next one, or
+ * else recorded as failed: a cycle never disappears, and never counts as clean by being forgotten (design §4).
+ */
+import type { CycleDocument } from '../../contracts/documents.ts';
+import type { Run } from '../../contracts/machine-io.ts';
+import type { Deps } from '../deps.ts';
+import { type Cycle, findCycle } from './cycle-store.ts';
+
+const OPEN = 'reconcile/open';
+
+interface OpenCycle {
+  readonly cycle: string;
+  readonly execution: string;
+  readonly startedAt: string;
+  readonly tenants: readonly string[];
+  readonly mode: string;
+}
+
+export async function openCycle(deps: Deps, run: Run, cycle: Cycle): Promise<void> {
+  const { tenants, mode } = cycle.comparison;
+  const state: OpenCycle = {
+    cycle: cycle.id,
+    execution: run.execution,
+    startedAt: cycle.startedAt,
+    tenants,
+    mode,
+  };
+  await deps.documents.put(
+    'progress',
+    OPEN,
+    { work: OPEN, state: { ...state }, at: deps.clock.now().toISOString() },
+    'any',
+  );
+}
+
+export async function closeCycle(deps: Deps): Promise<void> {
+  await deps.documents.remove('progress', OPEN);
+}
+
+/**
+ * A cycle of the same subject that died and is not older than one interval: its finished chunks are not read again.
+ * Anything else that was left open is recorded as failed.
+ */
+export async function adoptCycle(deps: Deps, run: Run, subject: string): Promise<Cycle | undefined> {
+  const open = await readOpen(deps);
+  if (open === undefined) return undefined;
+  const cycle = await findCycle(deps.objects, open.cycle);
+  const ageMs = deps.clock.now().getTime() - Date.parse(open.startedAt);
+  const isOurs = open.execution === run.execution;
+  if (cycle?.subject === subject && (isOurs || ageMs <= deps.plan.reconcile.cycle)) return cycle;
+  const failed = failedCycle(open, deps.clock.now());
+  await deps.documents.put('cycle', open.cycle, failed, 'any');
+  await closeCycle(deps);
+  return undefined;
+}
+
+/** The cycle that nobody works on any more, as it will be recorded; undefined when there is none. */
+export async function abandonedCycle(deps: Deps): Promise<CycleDocument | undefined> {
+  const open = await readOpen(deps);
+  if (open === undefined) return undefined;
+  const machine = await deps.documents.get('machine', 'reconcile');
+  if (machine?.value.current?.execution === open.execution) return undefined;
+  return failedCycle(open, deps.clock.now());
+}
+
+async function readOpen(deps: Deps): Promise<OpenCycle | undefined> {
+  const stored = await deps.documents.get('progress', OPEN);
+  // Written above by the same code.
+  return stored === undefined ? undefined : (stored.value.state as unknown as OpenCycle);
+}
+
+function failedCycle({ execution, startedAt, tenants, mode }: OpenCycle, now: Date): CycleDocument {
+  return {
+    execution,
+    startedAt,
+    endedAt: now.toISOString(),
+    mode,
+    scopeKind: 'full',
+    tenants,
+    tables: [],
+    rows: 0,
+    drift: 0,
+    driftPercent: 0,
+    upperBoundPercent: 100,
+    complete: false,
+    failed: true,
+  };
+}
