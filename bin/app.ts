@@ -7,13 +7,13 @@ import { loadPlan } from '../lib/plan/load.ts';
 
 try {
   const app = new App();
-  const file: unknown = app.node.tryGetContext('plan') ?? process.env['CROSSFADE_PLAN_FILE'];
+  const file: unknown = app.node.tryGetContext('plan') ?? process.env.CROSSFADE_PLAN_FILE;
   if (typeof file !== 'string')
     throw new Error('no plan: give one by -c plan=path/to/plan.yaml or in CROSSFADE_PLAN_FILE');
   addCrossfade(app, {
     plan: loadPlan(readFileSync(resolve(file), 'utf8'), file),
     handlers: resolve(import.meta.dirname, '../lambdas'),
-    env: { account: process.env['CDK_DEFAULT_ACCOUNT'], region: process.env['CDK_DEFAULT_REGION'] },
+    env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
   });
   app.synth();
 } catch (error) {

@@ -1,7 +1,13 @@
 /** GET plan.reads.route: one row or a page of a tenant's rows, in the target's shape, from whichever store the router chooses. */
 import { ReadProblem, type ReadProblemKind } from '../../lib/application/reads/read-problem.ts';
 import { readShapes } from '../../lib/application/reads/read-shapes.ts';
-import { createReadRouter, type ReadAnswer, type ReadRequest, type ReadRouter, warmUp } from '../../lib/application/reads/route-read.ts';
+import {
+  createReadRouter,
+  type ReadAnswer,
+  type ReadRequest,
+  type ReadRouter,
+  warmUp,
+} from '../../lib/application/reads/route-read.ts';
 import { mayRead } from '../../lib/domain/callers.ts';
 import type { LambdaDeps } from '../shared/deps.ts';
 import { createHandler } from '../shared/handler.ts';
@@ -23,7 +29,11 @@ export const handler = createHandler<HttpEvent, HttpAnswer>((deps, event) =>
       const caller = callerOf(event);
       const request = readQuery(event);
       if (!mayRead(deps.plan.reads.callers, caller, request.tenant)) {
-        throw new HttpProblem(403, 'tenant-not-yours', `${caller} is not mapped to tenant ${request.tenant} in reads.callers of the plan`);
+        throw new HttpProblem(
+          403,
+          'tenant-not-yours',
+          `${caller} is not mapped to tenant ${request.tenant} in reads.callers of the plan`,
+        );
       }
       const router = await openRouter(deps);
       return toHttp(request, await router.read(request).catch(throwProblem));
@@ -37,7 +47,8 @@ let opening: Promise<ReadRouter> | undefined;
 function openRouter(deps: LambdaDeps): Promise<ReadRouter> {
   opening ??= startRouter(deps).catch((error: unknown) => {
     opening = undefined;
-    throw new HttpProblem(503, 'unavailable', `the tables cannot be read from either store: ${String(error)}`);
+    deps.log.error('the read router cannot start', { reason: String(error) });
+    throw new HttpProblem(503, 'unavailable', 'the tables can be read from neither store; try again');
   });
   return opening;
 }
@@ -57,8 +68,7 @@ function toHttp({ tenant, table, what }: ReadRequest, { rows, more, servedBy, fa
     return answer(200, `${about},"rows":[${rows.map(({ row }) => row).join(',')}],"next":${next}}`, headers);
   }
   if (last === undefined) {
-    const problem = new HttpProblem(404, 'no-row', `tenant ${tenant} has no row with this key in ${table}`);
-    return { ...problemAnswer(problem), headers: { ...problemAnswer(problem).headers, ...headers } };
+    throw new HttpProblem(404, 'no-row', `tenant ${tenant} has no row with this key in ${table}`, { headers });
   }
   return answer(200, `${about},"key":${last.row_key},"row":${last.row}}`, headers);
 }

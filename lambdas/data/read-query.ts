@@ -43,7 +43,7 @@ export function readQuery({ queryStringParameters, headers }: HttpEvent): ReadRe
     const faults = [...(query.error?.issues ?? []), ...(position.error?.issues ?? [])].map(
       ({ path, message }) => `${path.length === 0 ? '' : `${path.join('.')}: `}${message}`,
     );
-    throw new HttpProblem(400, 'bad-query', 'the read cannot be understood', faults);
+    throw new HttpProblem(400, 'bad-query', 'the read cannot be understood', { faults });
   }
   const { tenant, table, key, after = null, limit = DEFAULT_LIMIT } = query.data;
   const what = key === undefined ? ({ kind: 'page', after, limit } as const) : ({ kind: 'row', key } as const);
@@ -53,7 +53,11 @@ export function readQuery({ queryStringParameters, headers }: HttpEvent): ReadRe
 function isListOfValues(text: string): boolean {
   try {
     const parsed: unknown = JSON.parse(text);
-    return Array.isArray(parsed) && parsed.length > 0 && parsed.every((part) => ['string', 'number', 'boolean'].includes(typeof part));
+    return (
+      Array.isArray(parsed) &&
+      parsed.length > 0 &&
+      parsed.every((part) => ['string', 'number', 'boolean'].includes(typeof part))
+    );
   } catch {
     return false;
   }

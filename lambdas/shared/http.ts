@@ -29,12 +29,22 @@ export class HttpProblem extends Error {
   /** Stable; what a program may branch on. */
   readonly kind: string;
   readonly faults: readonly string[];
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, kind: string, detail: string, faults: readonly string[] = []) {
+  constructor(
+    status: number,
+    kind: string,
+    detail: string,
+    {
+      faults = [],
+      headers = {},
+    }: { readonly faults?: readonly string[]; readonly headers?: Readonly<Record<string, string>> } = {},
+  ) {
     super(detail);
     this.status = status;
     this.kind = kind;
     this.faults = faults;
+    this.headers = headers;
   }
 }
 
@@ -43,13 +53,16 @@ export const CORRELATION_HEADER = 'x-correlation-id';
 /** The caller's own id where it is harmless text, else a new one. */
 export function correlationIdOf({ headers, requestContext }: HttpEvent): string {
   const given = headers?.[CORRELATION_HEADER];
-  return given !== undefined && /^[\w.:/+=@-]{1,128}$/.test(given) ? given : (requestContext?.requestId ?? randomUUID());
+  return given !== undefined && /^[\w.:/+=@-]{1,128}$/.test(given)
+    ? given
+    : (requestContext?.requestId ?? randomUUID());
 }
 
 /** @throws {HttpProblem} 403 for a request that nobody signed. */
 export function callerOf({ requestContext }: HttpEvent): string {
   const arn = requestContext?.authorizer?.iam?.userArn;
-  if (arn === undefined || arn === null) throw new HttpProblem(403, 'unknown-caller', 'the request is not signed by an IAM identity');
+  if (arn === undefined || arn === null)
+    throw new HttpProblem(403, 'unknown-caller', 'the request is not signed by an IAM identity');
   return arn;
 }
 
@@ -77,7 +90,11 @@ function problemOf(error: unknown, correlationId: string): HttpAnswer {
   const known =
     error instanceof HttpProblem
       ? error
-      : new HttpProblem(500, 'failed', 'the request failed for a reason of ours; the log has it under the correlation id');
+      : new HttpProblem(
+          500,
+          'failed',
+          'the request failed for a reason of ours; the log has it under the correlation id',
+        );
   const problem = {
     type: `urn:crossfade:problem:${known.kind}`,
     title: TITLES[known.status] ?? 'Problem',
@@ -86,7 +103,10 @@ function problemOf(error: unknown, correlationId: string): HttpAnswer {
     ...(known.faults.length === 0 ? {} : { faults: known.faults }),
     correlationId,
   };
-  return answer(known.status, JSON.stringify(problem), { 'content-type': 'application/problem+json' });
+  return answer(known.status, JSON.stringify(problem), {
+    ...known.headers,
+    'content-type': 'application/problem+json',
+  });
 }
 
 const TITLES: Readonly<Record<number, string>> = {

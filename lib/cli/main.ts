@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import type { Clock } from '../ports/clock.ts';
 import type { Command, Printed } from './command.ts';
+import { COMMANDS } from './commands/all.ts';
 import type { Connection, Context, GlobalOptions } from './context.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { explainError } from './explain-error.ts';
@@ -40,7 +41,8 @@ export async function main(args: readonly string[], world: World): Promise<ExitC
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
     // `crossfade` and `crossfade drift` alone: commander has shown the help on stderr.
     if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
-    return fail(error, { terminal, environment, json: args.includes('--json'), debug: wantsDebug(args) });
+    const usage = error instanceof CommanderError ? helpFor(args) : undefined;
+    return fail(error, { terminal, environment, json: args.includes('--json'), debug: wantsDebug(args), usage });
   }
 }
 
@@ -83,10 +85,14 @@ interface FailureOutput {
   readonly environment: World['environment'];
   readonly json: boolean;
   readonly debug: boolean;
+  /** Next command where the error has none of its own. */
+  readonly usage?: string | undefined;
 }
 
-function fail(error: unknown, { terminal, environment, json, debug }: FailureOutput): ExitCode {
-  const { exit, message, next } = explainError(error, environment);
+function fail(error: unknown, { terminal, environment, json, debug, usage }: FailureOutput): ExitCode {
+  const explained = explainError(error, environment);
+  const { exit, message } = explained;
+  const next = usage ?? explained.next;
   if (json) terminal.out(JSON.stringify({ error: { message, exit }, next }));
   terminal.err(`${terminal.paint.red('crossfade:')} ${message}`);
   terminal.err(`next: ${next}`);
@@ -96,4 +102,14 @@ function fail(error: unknown, { terminal, environment, json, debug }: FailureOut
 
 function wantsDebug(args: readonly string[]): boolean {
   return args.includes('--log-level=DEBUG') || args[args.indexOf('--log-level') + 1] === 'DEBUG';
+}
+
+/** Help of the command that was meant. */
+function helpFor(args: readonly string[]): string {
+  const words = args.filter((arg) => !arg.startsWith('-'));
+  const named = [2, 1].map((length) => words.slice(0, length).join(' '));
+  const meant = named.find((name) =>
+    COMMANDS.some((command) => command.name === name || command.name.startsWith(`${name} `)),
+  );
+  return meant === undefined ? 'npx crossfade --help' : `npx crossfade ${meant} --help`;
 }

@@ -59,6 +59,8 @@ export interface StepEvent {
   readonly begin?: { readonly input: MachineInput; readonly execution: string; readonly startedAt: string };
   /** Result of the step before, when the machine hands it on. */
   readonly data?: unknown;
+  /** How often this step has been tried again after a failure that may pass. */
+  readonly attempt?: number;
   /** Distributed Map batches. */
   readonly Items?: readonly unknown[];
   /** `request-approval` only. A credential: stored, never logged, never returned. */
@@ -73,8 +75,12 @@ export interface StepEvent {
 export interface StepResult {
   /** False: a gate refused; the machine goes to its refusal path. */
   readonly proceed: boolean;
-  /** True: run this step again after `waitSeconds`. */
+  /** True: run this step again after `waitSeconds`: there is more to do, the migration is paused, or a failure may pass. */
   readonly again: boolean;
+  /** True after `crossfade halt`: the machine ends, by way of what it has to undo. */
+  readonly halted?: boolean;
+  /** Handed back with `again` after a failure that may pass; absent otherwise. */
+  readonly attempt?: number;
   readonly waitSeconds: number;
   readonly gates: readonly GateDecision[];
   readonly notes: readonly string[];

@@ -124,7 +124,7 @@ INSERT INTO products
 SELECT t, 'SKU-' || lpad(n::text, 4, '0'), 'Product ' || n || CASE n % 7 WHEN 0 THEN E' \\u00e9\\U0001F600' ELSE '' END,
        199 + n * 10, CASE n % 6 WHEN 0 THEN NULL ELSE n * 25 END,
        CASE n % 3 WHEN 0 THEN NULL ELSE ARRAY[n, NULL, n / 10.0]::numeric[] END,
-       CASE n % 4 WHEN 0 THEN NULL WHEN 1 THEN 'null'::jsonb ELSE jsonb_build_object('colour', 'c' || n % 9, 'sizes', jsonb_build_array(1, 2.50, NULL)) END,
+       CASE n % 4 WHEN 0 THEN NULL WHEN 1 THEN '[]'::jsonb ELSE jsonb_build_object('colour', 'c' || n % 9, 'sizes', jsonb_build_array(1, 2.50, NULL)) END,
        ${MOMENT('n')}
 FROM unnest(${TENANT_LIST}) AS t, generate_series(0, ${SIZE.productsPerTenant - 1}) AS n;
 

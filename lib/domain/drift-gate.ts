@@ -100,7 +100,11 @@ export function judgeDrift(
 
 /** Whether one cycle passes by itself. */
 export function passesAlone(cycle: LoggedCycle, rule: DriftRule): boolean {
-  if (!cycle.complete || cycle.failed) return false;
+  return cycle.complete && !cycle.failed && hasLittleDrift(cycle, rule);
+}
+
+/** What an unfinished cycle has found counts, what it has not found does not. */
+function hasLittleDrift(cycle: LoggedCycle, rule: DriftRule): boolean {
   return isClean(cycle.drift, percentOf(cycle.drift, cycle.rows), cycle.rows < rule.minimumRows, rule);
 }
 
@@ -124,7 +128,7 @@ function cleanRun(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readon
   let broken: string | null = null;
   for (const cycle of relevant) {
     const failed = cycle.failed || !cycle.complete;
-    if (!failed && !passesAlone(cycle, rule)) {
+    if (!hasLittleDrift(cycle, rule)) {
       broken = `the cycle of ${cycle.startedAt} found ${cycle.drift} drifted of ${cycle.rows} rows`;
       [run, cleanMs, paused] = [[], 0, false];
       continue;
@@ -195,6 +199,6 @@ function span(milliseconds: number): string {
     ['m', 60_000],
     ['s', 1_000],
   ] as const;
-  const [unit, size] = units.find(([, length]) => milliseconds >= 2 * length) ?? ['ms', 1];
+  const [unit, size] = units.find(([, length]) => milliseconds >= 2 * length || milliseconds === length) ?? ['ms', 1];
   return `${Math.floor(milliseconds / size)}${unit}`;
 }

@@ -42,7 +42,7 @@ function toPath(expression: string): string {
   const match = /^\{% \$last\.data\.(?<path>[\w.]+) %\}$/.exec(expression);
   if (match?.groups === undefined)
     throw new Error(`no path for the reader's argument ${expression}; expected {% $last.data.<name> %}`);
-  return `$.${match.groups['path']}`;
+  return `$.${match.groups.path}`;
 }
 
 function unbatchPayload(state: State): State {

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AwsCredentials, LOCAL_REGION, localEnvironment, PYTHON } from './checkout.ts';
+import { type AwsCredentials, CHECKOUT, LOCAL_REGION, localEnvironment, PYTHON } from './checkout.ts';
 import { createOperator, ROOT_CREDENTIALS } from './emulator-operator.ts';
 import { isPortTaken } from './ports.ts';
 import { endTree, type ProcessIdentity } from './processes.ts';
@@ -53,7 +53,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const { AWS_ENDPOINT_URL: _, ...environment } = localEnvironment(url, ROOT_CREDENTIALS);
   const service = spawnService({
     command: PYTHON,
-    args: ['-m', 'ministack'],
+    args: [join(CHECKOUT, 'lib/local/emulator.py')],
     environment: {
       ...environment,
       AUTH: 'true',

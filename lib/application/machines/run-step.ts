@@ -3,39 +3,64 @@
  * looked at before each step; every gate becomes evidence; the run's document tells `status` where it stands.
  */
 import type { MachineDocument, RunDocument } from '../../contracts/documents.ts';
-import { HALTED_ERROR, PAUSED_ERROR } from '../../contracts/error-names.ts';
 import type { MachineInput, MachineOutput, Outcome, Run, StepEvent, StepResult } from '../../contracts/machine-io.ts';
 import type { GateDecision } from '../../domain/gate.ts';
 import { FORWARD_MACHINES, type ForwardMachine, MACHINES, type Machine } from '../../domain/phase.ts';
 import { NO_TENANT } from '../../domain/table.ts';
+import { VersionConflict } from '../../ports/documents.ts';
+import { FlagsConflict } from '../../ports/flags.ts';
+import { SqlError } from '../../ports/sql.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration } from '../migration.ts';
 import { recordPlan } from '../operate/deployed-plan.ts';
 import { PlanMismatch } from '../read-tables.ts';
 import { allTenants } from '../tenants/all-tenants.ts';
 import { askApproval } from './approval.ts';
-import { type MachineDefinition, proceed, refuse } from './step.ts';
+import { again, type MachineDefinition, proceed, refuse } from './step.ts';
 
-/** An error that Step Functions matches by its name. */
-export class StepError extends Error {
-  constructor(name: string, message: string) {
-    super(message);
-    this.name = name;
-  }
-}
+/** Tries of a step whose failure may pass; with doubling waits they span a bit over two minutes. */
+const STEP_TRIES = 8;
+const LONGEST_WAIT_SECONDS = 30;
+const PAUSE_LOOK_SECONDS = 5;
 
+/**
+ * Pause, halt and failures that may pass are answers, not errors: the machine waits where it stands, and says why. Errors are
+ * left to Step Functions, whose Retry and Catch name them.
+ */
 export async function runStep(
   definition: MachineDefinition,
   deps: Deps,
   event: StepEvent,
 ): Promise<StepResult | MachineOutput> {
-  if (event.step === 'begin') return begin(definition, deps, event);
   if (event.step === 'fail') return fail(definition, deps, event);
-  const run = event.run;
-  if (run === undefined) throw new RangeError(`step ${event.step} of ${definition.machine} came without its run`);
-  if (event.step === 'finish') return finish(definition, deps, run, event);
+  if (event.step === 'finish') return finish(definition, deps, runOf(definition, event), event);
+  try {
+    return event.step === 'begin' ? await begin(definition, deps, event) : await work(definition, deps, event);
+  } catch (error) {
+    const attempt = (event.attempt ?? 0) + 1;
+    if (!mayPass(error) || attempt > STEP_TRIES) throw error;
+    const waitSeconds = Math.min(LONGEST_WAIT_SECONDS, 2 ** (attempt - 1));
+    const note = `${event.step} failed in a way that may pass (try ${attempt} of ${STEP_TRIES}): ${error.message}`;
+    deps.log.warn(note, { machine: definition.machine, againInSeconds: waitSeconds });
+    if (event.run !== undefined) await noteStep(deps, event.run, event.step, [note]);
+    return { ...again(waitSeconds, { data: event.data ?? null, notes: [note] }), attempt };
+  }
+}
 
-  await heedControl(deps);
+function mayPass(error: unknown): error is Error {
+  if (error instanceof SqlError) return error.kind === 'transient' || error.kind === 'unavailable';
+  return error instanceof VersionConflict || error instanceof FlagsConflict;
+}
+
+function runOf(definition: MachineDefinition, event: StepEvent): Run {
+  if (event.run === undefined) throw new RangeError(`step ${event.step} of ${definition.machine} came without its run`);
+  return event.run;
+}
+
+async function work(definition: MachineDefinition, deps: Deps, event: StepEvent): Promise<StepResult> {
+  const run = runOf(definition, event);
+  const held = await heedControl(deps, run, event);
+  if (held !== null) return held;
   await noteStep(deps, run, event.step, []);
   if (event.step === 'request-approval') return askApproval(deps, run, event.taskToken);
   const step = definition.steps[event.step];
@@ -265,12 +290,16 @@ async function forgetPassed(deps: Deps, from: ForwardMachine, scope: readonly st
   }
 }
 
-async function heedControl(deps: Deps): Promise<void> {
+/** The way back is not held up by a halt: it is what a halt is often for. */
+async function heedControl(deps: Deps, run: Run, event: StepEvent): Promise<StepResult | null> {
   const control = (await deps.documents.get('control', 'control'))?.value;
-  if (control?.halted !== undefined)
-    throw new StepError(HALTED_ERROR, `halted by ${control.halted.by}: ${control.halted.why}`);
-  if (control?.paused !== undefined)
-    throw new StepError(PAUSED_ERROR, `paused by ${control.paused.by}: ${control.paused.why}`);
+  if (control?.halted !== undefined && run.machine !== 'rollback') {
+    return { ...refuse([`halted by ${control.halted.by}: ${control.halted.why}`]), halted: true };
+  }
+  if (control?.paused === undefined) return null;
+  const note = `paused by ${control.paused.by} since ${control.paused.at}: ${control.paused.why}; run: npx crossfade resume`;
+  await noteStep(deps, run, event.step, [note]);
+  return again(PAUSE_LOOK_SECONDS, { data: event.data ?? null, notes: [note] });
 }
 
 function runId(run: Pick<Run, 'machine' | 'execution'>): string {

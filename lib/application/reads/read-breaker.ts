@@ -4,6 +4,7 @@
  */
 
 import { type Admission, admit, type Breaker, CLOSED_BREAKER, claimProbe, close, open } from '../../domain/breaker.ts';
+import type { Plan } from '../../plan/plan.ts';
 import { VersionConflict } from '../../ports/documents.ts';
 import type { Deps } from '../deps.ts';
 import { createCached } from './cached.ts';
@@ -27,6 +28,11 @@ export interface BreakerNumbers {
   readonly openForMs: number;
   /** Lease of a probe: longer than a read may take. */
   readonly probeForMs: number;
+}
+
+export function breakerNumbers({ reads }: Plan): BreakerNumbers {
+  // A probe that is not back after twice its limit will not come back.
+  return { failureThreshold: reads.failureThreshold, openForMs: reads.breakerOpenFor, probeForMs: 2 * reads.timeout + 1_000 };
 }
 
 /** How old another container's transition may be before this one acts on it. */

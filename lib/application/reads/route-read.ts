@@ -2,7 +2,6 @@
  * One read of a tenant: stage -> canary -> breaker -> store (design §6). The target has `reads.timeout`; when it is slow, fails
  * or is left alone by the breaker, legacy answers and the answer says so. Once legacy reads are disabled nobody else answers.
  */
-import type { Breaker } from '../../domain/breaker.ts';
 import type { StoreName } from '../../domain/direction.ts';
 import { type Fallback, type ReadRoute, routeRead } from '../../domain/read-route.ts';
 import type { MigratedTable } from '../../domain/table.ts';
@@ -12,7 +11,7 @@ import { type AnswerRow, readRow } from '../../sql/reads/read-row.ts';
 import { undeliveredThrough } from '../../sql/reads/undelivered-through.ts';
 import type { TablesByName } from '../../sql/row.ts';
 import type { Deps } from '../deps.ts';
-import { createReadBreaker, type ReadBreaker } from './read-breaker.ts';
+import { breakerNumbers, createReadBreaker, type ReadBreaker } from './read-breaker.ts';
 import { createReadCounters, type ReadCount, type ReadCounters } from './read-counters.ts';
 import { ReadProblem } from './read-problem.ts';
 import { createTenantStages, type TenantStages } from './tenant-stages.ts';
@@ -42,9 +41,6 @@ interface Rows {
 export interface ReadRouter {
   /** @throws {ReadProblem} */
   read(request: ReadRequest): Promise<ReadAnswer>;
-  /** What is in effect, as this container knows it. */
-  stages: TenantStages;
-  breaker(): Promise<Breaker>;
 }
 
 /** A Lambda answers with 6 MB at most. */
@@ -60,13 +56,11 @@ interface Router {
 
 /** One a container: it holds the breaker's count, the cached stages and the counts that are not written yet. */
 export function createReadRouter(deps: Deps, tables: TablesByName): ReadRouter {
-  const { failureThreshold, breakerOpenFor, timeout } = deps.plan.reads;
   const router: Router = {
     deps,
     tables,
     stages: createTenantStages(deps),
-    // A probe that is not back after twice its limit will not come back.
-    breaker: createReadBreaker(deps, { failureThreshold, openForMs: breakerOpenFor, probeForMs: 2 * timeout + 1_000 }),
+    breaker: createReadBreaker(deps, breakerNumbers(deps.plan)),
     counters: createReadCounters(deps),
   };
   return {
@@ -77,8 +71,6 @@ export function createReadRouter(deps: Deps, tables: TablesByName): ReadRouter {
         await router.counters.settle();
       }
     },
-    stages: router.stages,
-    breaker: () => router.breaker.state(),
   };
 }
 
@@ -225,8 +217,11 @@ function toProblem(error: unknown, table: MigratedTable): ReadProblem | undefine
 
 /** Unknown is behind: legacy has the reader's own write in any case. */
 async function isBehind({ deps }: Router, position: string, tenant: string): Promise<boolean> {
+  const { target } = deps.plan;
+  // What the writer has applied may not have reached its replica.
+  if (target.driver === 'pg' && target.reader !== undefined) return true;
   try {
-    const session = deps.databases.open('legacy', 'compare');
+    const session = deps.databases.open('legacy', 'read');
     const [row] = await session.query<{ behind: boolean }>(undeliveredThrough(position, tenant));
     return row?.behind !== false;
   } catch (error) {

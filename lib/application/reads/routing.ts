@@ -5,8 +5,8 @@ import { canaryShare } from '../../domain/canary.ts';
 import type { StoreName } from '../../domain/direction.ts';
 import { STAGE_ROUTES, type Stage } from '../../domain/stage.ts';
 import type { Deps } from '../deps.ts';
-import type { ReadRouter } from './route-read.ts';
-import type { EffectiveReads } from './tenant-stages.ts';
+import type { ReadBreaker } from './read-breaker.ts';
+import type { EffectiveReads, TenantStages } from './tenant-stages.ts';
 
 export interface TenantRouting {
   readonly tenant: string;
@@ -35,10 +35,14 @@ export interface Routing {
   readonly tenants: readonly TenantRouting[];
 }
 
-export async function readRouting(deps: Deps, router: ReadRouter, allowed: CallerTenants): Promise<Routing> {
-  const tenants = (await router.stages.list()) ?? [];
+export async function readRouting(
+  deps: Pick<Deps, 'plan' | 'clock'>,
+  known: { readonly stages: TenantStages; readonly breaker: ReadBreaker },
+  allowed: CallerTenants,
+): Promise<Routing> {
+  const tenants = (await known.stages.list()) ?? [];
   const live = tenants.filter(({ stage }) => stage === 'live');
-  const { state, openedAt } = await router.breaker();
+  const { state, openedAt } = await known.breaker.state();
   return {
     plan: deps.plan.name,
     at: deps.clock.now().toISOString(),

@@ -7,6 +7,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
+import { CYCLES_PREFIX, MAP_RESULTS_PREFIX } from '../../contracts/object-prefixes.ts';
 import type { Machine } from '../../domain/phase.ts';
 import { unbatchDistributedMaps } from '../distributed-map.ts';
 import { nagName } from './nag-name.ts';
@@ -86,7 +87,7 @@ export function readDefinition({
 }: Pick<MachineProps, 'machine' | 'texts' | 'numbers' | 'batchedDistributedMap'>): string {
   const file = new URL(`../../../state-machines/${machine}.asl.json`, import.meta.url);
   const text = readFileSync(file, 'utf8');
-  const wanted = new Set([...text.matchAll(/\$\{(?<name>\w+)\}/g)].map((match) => match.groups?.['name'] ?? ''));
+  const wanted = new Set([...text.matchAll(/\$\{(?<name>\w+)\}/g)].map((match) => match.groups?.name ?? ''));
   const given = new Set([...Object.keys(texts), ...Object.keys(numbers)]);
   const missing = [...wanted].filter((name) => !given.has(name));
   const unused = [...given].filter((name) => !wanted.has(name));
@@ -119,8 +120,8 @@ function grantDistributedMap(role: Role, stateMachineName: string, bucketArn: st
     resourceName: `${stateMachineName}/*`,
     arnFormat: ArnFormat.COLON_RESOURCE_NAME,
   });
-  const items = `${bucketArn}/chunks/*`;
-  const results = `${bucketArn}/map-results/*`;
+  const items = `${bucketArn}/${CYCLES_PREFIX}*`;
+  const results = `${bucketArn}/${MAP_RESULTS_PREFIX}*`;
   role.addToPolicy(
     new PolicyStatement({ sid: 'Children', actions: ['states:StartExecution'], resources: [machineArn] }),
   );

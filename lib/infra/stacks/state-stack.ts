@@ -7,6 +7,7 @@ import type { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { resourceName } from '../../contracts/functions.ts';
+import { WORKING_PREFIXES } from '../../contracts/object-prefixes.ts';
 import type { Direction } from '../../domain/direction.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { Capabilities } from '../capabilities.ts';
@@ -39,7 +40,6 @@ export interface HandedState {
 
 /** Lists and results of one cycle are of use while it may be looked into. */
 const WORKING_FILES_LIVE = Duration.days(30);
-export const WORKING_PREFIXES = ['chunks/', 'map-results/'] as const;
 
 export class StateStack extends Stack {
   readonly table: TableV2;

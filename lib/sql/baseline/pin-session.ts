@@ -7,8 +7,3 @@ SELECT set_config('TimeZone', 'UTC', true) AS zone, set_config('DateStyle', 'ISO
        set_config('extra_float_digits', '1', true) AS floats, set_config('bytea_output', 'hex', true) AS bytes, set_config('row_security', 'off', true) AS rows`,
   values: [],
 };
-
-/** DDL gives up its place in a lock queue after `ms`, so that no writer waits behind it for longer. */
-export function waitForLocks(ms: number): Statement {
-  return { text: `SELECT set_config('lock_timeout', $1::text, true) AS lock_timeout`, values: [`${ms}ms`] };
-}

@@ -60,7 +60,7 @@ export async function findDeltas(deps: Deps): Promise<Deltas> {
   return { deltas, notes, tables: migration.tables.length };
 }
 
-function declarationsOf(deps: Deps, table: MigratedTable, expressionTypes: Readonly<Record<string, string>>) {
+export function declarationsOf(deps: Deps, table: MigratedTable, expressionTypes: Readonly<Record<string, string>>) {
   const rules = Object.entries(deps.plan.tables[table.name]?.columns ?? {});
   return {
     columns: Object.fromEntries(rules.map(([column, { kind }]) => [column, kind])),

@@ -1,5 +1,6 @@
 /** Synthetic reads of both stores for `reads.parity.for`: first legacy against itself, which shows the noise, then against the target. */
 import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
+import { type ReplicaLagRow, replicaLag } from '../../../sql/reads/replica-lag.ts';
 import type { Deps } from '../../deps.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
 import {
@@ -44,13 +45,14 @@ export const checkParity: Step = async (deps, run, data) => {
   } while (!run.dryRun && !isOver() && deps.clock.now().getTime() - begun < SLICE_MS);
 
   const { noise, parity } = progress;
+  const replica = await checkReplica(deps);
   const notes = [
     `${parity.reads} synthetic reads of both stores, ${parity.inFlight} on their way, ${parity.unsettled} kept changing`,
     `noise floor: ${noise.differences.length} of ${noise.reads} reads of legacy differ from themselves`,
-    describeReplicas(deps),
+    replica.note,
   ];
   if (!run.dryRun && !isOver()) return again(0, { notes, data: { parity: progress } });
-  return judged(gatesOf(progress, deps.clock.now()), { notes });
+  return judged([...gatesOf(progress, deps.clock.now()), ...replica.gates], { notes });
 };
 
 async function start(migration: Migration, scope: readonly string[], startedAt: number): Promise<Progress> {
@@ -87,11 +89,26 @@ function bounded(parity: Parity): Parity {
   };
 }
 
-function describeReplicas({ plan }: Deps): string {
-  const reader = plan.target.driver === 'pg' ? plan.target.reader : undefined;
-  return reader === undefined
-    ? 'read replicas of the target: none configured'
-    : `read replicas of the target: ${reader} is configured; reads go to the writer until replicas are routed`;
+/** Reads of a configured replica must find what the writer has applied (guide phase 4). */
+async function checkReplica(deps: Deps): Promise<{ readonly gates: readonly GateDecision[]; readonly note: string }> {
+  const { target, reads } = deps.plan;
+  const reader = target.driver === 'pg' ? target.reader : undefined;
+  if (reader === undefined) return { gates: [], note: 'read replicas of the target: none configured' };
+  const [row] = await deps.databases.open('target', 'read').query<ReplicaLagRow>(replicaLag);
+  const now = deps.clock.now();
+  const gate = judgeGate(
+    {
+      gate: 'replica-lag',
+      value: row?.lag_ms ?? null,
+      threshold: reads.replicaLagLimit,
+      comparison: 'at most',
+      unit: 'ms',
+      source: reader,
+      measuredAt: now,
+    },
+    now,
+  );
+  return { gates: [gate], note: `read replica of the target: ${reader}, ${row?.lag_ms ?? 'unknown'} ms behind` };
 }
 
 function readProgress(data: unknown): Progress | undefined {

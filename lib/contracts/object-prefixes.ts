@@ -1,0 +1,9 @@
+/** Where in the bucket working files lie: what is under these prefixes expires, everything else (archives, reports) stays. */
+/** Lists of chunks, which the Distributed Map reads, and results of one cycle. */
+export const CYCLES_PREFIX = 'cycles/';
+/** State of full exact passes. */
+export const PASSES_PREFIX = 'passes/';
+/** Written by the Distributed Map itself. */
+export const MAP_RESULTS_PREFIX = 'map-results/';
+
+export const WORKING_PREFIXES = [CYCLES_PREFIX, PASSES_PREFIX, MAP_RESULTS_PREFIX] as const;

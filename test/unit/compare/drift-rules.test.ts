@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { inPages, rangesBetween } from '../../../lib/domain/chunk.ts';
+import { fingerprintFor } from '../../../lib/domain/digest.ts';
+import { driftKindOf, judgeRow, type RowSight } from '../../../lib/domain/drift.ts';
+import { firesDriftAlert } from '../../../lib/domain/drift-alert.ts';
+import { upperBoundPercent } from '../../../lib/domain/drift-bound.ts';
+import { forecastSeconds, type Pace, paceNext } from '../../../lib/domain/pacing.ts';
+
+const sight = (legacy: string | null, target: string | null, inFlight = false): RowSight => ({
+  rowKey: '[1]',
+  tenant: 'acme',
+  legacy,
+  target,
+  inFlight,
+});
+
+describe('judging a row', () => {
+  it('is drift only when it stood still, different, through two reads without an open event', () => {
+    const different = sight('a', 'b');
+
+    expect(judgeRow(undefined, different)).toBe('moving');
+    expect(judgeRow(different, different)).toBe('drift');
+  });
+
+  it('is not drift while an event is open, nor in the first read after it', () => {
+    expect(judgeRow(sight('a', 'b'), sight('a', 'b', true))).toBe('in-flight');
+    expect(judgeRow(sight('a', 'b', true), sight('a', 'b'))).toBe('moving');
+  });
+
+  it('still moves when either side changed between the reads', () => {
+    expect(judgeRow(sight('a', 'b'), sight('c', 'b'))).toBe('moving');
+    expect(judgeRow(sight('a', 'b'), sight('a', 'c'))).toBe('moving');
+  });
+
+  it('has converged when both stores agree, also on having no such row', () => {
+    expect(judgeRow(sight('a', 'b'), sight('c', 'c'))).toBe('converged');
+    expect(judgeRow(sight('a', null), sight(null, null))).toBe('converged');
+  });
+
+  it('is missing, extra or different as the receiver stands, whichever store that is', () => {
+    expect(driftKindOf(sight('a', null), 'legacy')).toBe('missing');
+    expect(driftKindOf(sight(null, 'a'), 'legacy')).toBe('extra');
+    expect(driftKindOf(sight('a', 'b'), 'legacy')).toBe('different');
+    expect(driftKindOf(sight('a', null), 'target')).toBe('extra');
+    expect(driftKindOf(sight(null, 'a'), 'target')).toBe('missing');
+  });
+});
+
+describe('the 95 % upper bound', () => {
+  it('is about 3/n for none of n, and everything when nothing was compared', () => {
+    expect(upperBoundPercent(0, 300_000)).toBeCloseTo(0.001, 4);
+    expect(upperBoundPercent(0, 0)).toBe(100);
+  });
+
+  it('knows the textbook values of the Poisson bound', () => {
+    expect(upperBoundPercent(1, 100)).toBeCloseTo(4.744, 2);
+    expect(upperBoundPercent(10, 100)).toBeCloseTo(16.96, 1);
+  });
+
+  it('is never below what was seen, and grows with it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2_000 }), fc.integer({ min: 1, max: 1_000_000 }), (found, more) => {
+        const rows = found + more;
+        const bound = upperBoundPercent(found, rows);
+        expect(bound).toBeGreaterThanOrEqual((100 * found) / rows);
+        expect(upperBoundPercent(found + 1, rows)).toBeGreaterThanOrEqual(Math.min(100, bound) - 1e-9);
+      }),
+    );
+  });
+});
+
+describe('chunks', () => {
+  it('cover everything once: open at both ends, each beginning where the one before ends', () => {
+    expect(rangesBetween([])).toEqual([{ after: null, through: null }]);
+    expect(rangesBetween(['[1]', '[2]'])).toEqual([
+      { after: null, through: '[1]' },
+      { after: '[1]', through: '[2]' },
+      { after: '[2]', through: null },
+    ]);
+  });
+
+  it('come in pages that lose nothing', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer()), fc.integer({ min: 1, max: 7 }), (items, size) => {
+        const pages = inPages(items, size);
+        expect(pages.flat()).toEqual(items);
+        expect(pages.every((page) => page.length > 0 && page.length <= size)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('the form of a digest', () => {
+  it('is fast only where both servers hash alike', () => {
+    expect(fingerprintFor('checksum', 'fast', true)).toEqual({ form: 'fast', columns: 'all' });
+    expect(fingerprintFor('checksum', 'fast', false)).toEqual({ form: 'exact', columns: 'all' });
+    expect(fingerprintFor('checksum', 'md5', false)).toEqual({ form: 'md5', columns: 'all' });
+  });
+
+  it('compares critical columns by value even when only rows are counted', () => {
+    expect(fingerprintFor('count', 'fast', true)).toEqual({ form: 'exact', columns: 'critical' });
+  });
+});
+
+describe('the pace of a backfill', () => {
+  it('never lets more batches through than the rate, however long each takes, and never bursts after a pause', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 100 }),
+        fc.array(fc.integer({ min: 0, max: 500 }), { minLength: 2, maxLength: 60 }),
+        (batchesPerSecond, works) => {
+          let now = 0;
+          let pace: Pace = { batchesPerSecond, lastMs: null };
+          const starts: number[] = [];
+          for (const work of works) {
+            const next = paceNext(pace, now);
+            pace = next.pace;
+            now += next.waitMs;
+            starts.push(now);
+            now += work;
+          }
+          const gaps = starts.slice(1).map((start, index) => start - (starts[index] ?? 0));
+          expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1000 / batchesPerSecond - 1e-6);
+        },
+      ),
+    );
+  });
+
+  it('does not wait when the work is slower than the rate', () => {
+    expect(paceNext({ batchesPerSecond: 10, lastMs: 0 }, 500).waitMs).toBe(0);
+    expect(paceNext({ batchesPerSecond: 10, lastMs: 0 }, 30).waitMs).toBe(70);
+  });
+
+  it('forecasts the time between the first and the last batch', () => {
+    expect(forecastSeconds(101, 50)).toBe(2);
+    expect(forecastSeconds(1, 50)).toBe(0);
+  });
+});
+
+describe('the drift alert', () => {
+  const rule = { driftPercent: 0.01, cycles: 3 };
+  const cycle = (driftPercent: number, failed = false) => ({ driftPercent, failed });
+
+  it('fires when so many cycles in a row are above the limit, and not before', () => {
+    expect(firesDriftAlert([cycle(1), cycle(1), cycle(1)], rule)).toBe(true);
+    expect(firesDriftAlert([cycle(1), cycle(1)], rule)).toBe(false);
+    expect(firesDriftAlert([cycle(1), cycle(0.01), cycle(1), cycle(1)], rule)).toBe(false);
+  });
+
+  it('is not calmed by a cycle that failed', () => {
+    expect(firesDriftAlert([cycle(1), cycle(0, true), cycle(1), cycle(1)], rule)).toBe(true);
+  });
+});
