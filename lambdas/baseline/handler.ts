@@ -1,4 +1,4 @@
-import { baseline } from '../../lib/application/machines/baseline/machine.ts';
+import { baselineMachine } from '../../lib/application/machines/baseline/machine.ts';
 import { machineHandler } from '../shared/machine-handler.ts';
 
-export const handler = machineHandler(baseline);
+export const handler = machineHandler(baselineMachine);

@@ -1,4 +1,4 @@
-import { decommission } from '../../lib/application/machines/decommission/machine.ts';
+import { decommissionMachine } from '../../lib/application/machines/decommission/machine.ts';
 import { machineHandler } from '../shared/machine-handler.ts';
 
-export const handler = machineHandler(decommission);
+export const handler = machineHandler(decommissionMachine);

@@ -11,7 +11,7 @@ export interface RowSight {
   readonly tenant: string | null;
   readonly legacy: string | null;
   readonly target: string | null;
-  /** An event of the row has not ended, or its repair is queued. */
+  /** An event of the row has not ended. */
   readonly inFlight: boolean;
 }
 

@@ -9,7 +9,10 @@ const BUCKETS = 80;
 export type LatencyHistogram = Readonly<Record<string, number>>;
 
 export function addLatency(histogram: LatencyHistogram, milliseconds: number): LatencyHistogram {
-  const bucket = Math.min(BUCKETS - 1, Math.max(0, Math.ceil(Math.log(Math.max(milliseconds, FIRST) / FIRST) / Math.log(GROWTH) - 1e-9)));
+  const bucket = Math.min(
+    BUCKETS - 1,
+    Math.max(0, Math.ceil(Math.log(Math.max(milliseconds, FIRST) / FIRST) / Math.log(GROWTH) - 1e-9)),
+  );
   return { ...histogram, [bucket]: (histogram[bucket] ?? 0) + 1 };
 }
 

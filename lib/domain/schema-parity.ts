@@ -94,7 +94,8 @@ function touchedColumns(legacy: StoreTable, { columns, from }: Declarations): To
       renames.set(bare, column);
       onTarget.delete(column);
     }
-    for (const candidate of legacy.columns) if (!plain && mentions(expression, candidate.name)) onLegacy.add(candidate.name);
+    for (const candidate of legacy.columns)
+      if (!plain && mentions(expression, candidate.name)) onLegacy.add(candidate.name);
   }
   return { legacy: onLegacy, target: onTarget, renames };
 }
@@ -111,42 +112,89 @@ function mentions(expression: string, column: string): boolean {
   return new RegExp(`(?<![\\w$])${escaped}(?![\\w$])`, 'i').test(bare);
 }
 
-function compareColumns(found: Found, legacy: StoreTable, target: StoreTable, declared: Declarations, touched: Touched): void {
+function compareColumns(
+  found: Found,
+  legacy: StoreTable,
+  target: StoreTable,
+  declared: Declarations,
+  touched: Touched,
+): void {
   for (const column of target.columns) {
     const kind = declared.columns[column.name];
     const source = [...touched.renames].find(([, to]) => to === column.name)?.[0] ?? column.name;
     const twin = legacy.columns.find((candidate) => candidate.name === source);
     if (kind === 'target-owned' || kind === 'dropped') {
       if (column.notNull && column.fill === 'none')
-        say(found, 'nullability', `target column ${column.name} is NOT NULL and legacy does not fill it; give it a default`);
+        say(
+          found,
+          'nullability',
+          `target column ${column.name} is NOT NULL and legacy does not fill it; give it a default`,
+        );
       continue;
     }
     if ((kind === 'mapped' || kind === 'one-way') && !touched.renames.has(source)) continue;
     if (twin === undefined) {
-      say(found, 'column', `column ${column.name} is only in the target; declare columns.${column.name} with \`from\` or \`owner: target\`, or remove it`);
+      say(
+        found,
+        'column',
+        `column ${column.name} is only in the target; declare columns.${column.name} with \`from\` or \`owner: target\`, or remove it`,
+      );
       continue;
     }
     const label = source === column.name ? `column ${column.name}` : `column ${source} (${column.name} in the target)`;
     compareType(found, label, twin.type, column.type);
     if (twin.notNull !== column.notNull)
-      say(found, 'nullability', `${label} is ${nullable(twin.notNull)} in legacy and ${nullable(column.notNull)} in the target`);
+      say(
+        found,
+        'nullability',
+        `${label} is ${nullable(twin.notNull)} in legacy and ${nullable(column.notNull)} in the target`,
+      );
     compareFill(found, label, twin, column);
     if (twin.collation !== column.collation || twin.deterministic !== column.deterministic)
-      say(found, 'collation', `${label} has collation ${twin.collation ?? 'default'} in legacy and ${column.collation ?? 'default'} in the target`);
+      say(
+        found,
+        'collation',
+        `${label} has collation ${twin.collation ?? 'default'} in legacy and ${column.collation ?? 'default'} in the target`,
+      );
     if (twin.increment !== null && column.increment !== null && twin.increment !== column.increment)
-      say(found, 'sequence', `${label}: its sequence steps by ${twin.increment} in legacy and by ${column.increment} in the target`);
+      say(
+        found,
+        'sequence',
+        `${label}: its sequence steps by ${twin.increment} in legacy and by ${column.increment} in the target`,
+      );
   }
   for (const { name } of legacy.columns) {
-    const carried = target.columns.some((candidate) => candidate.name === name) || touched.renames.has(name) || touched.legacy.has(name);
-    if (!carried) say(found, 'column', `column ${name} is only in legacy; declare columns.${name} with \`drop: true\`, or add it to the target`);
+    const carried =
+      target.columns.some((candidate) => candidate.name === name) ||
+      touched.renames.has(name) ||
+      touched.legacy.has(name);
+    if (!carried)
+      say(
+        found,
+        'column',
+        `column ${name} is only in legacy; declare columns.${name} with \`drop: true\`, or add it to the target`,
+      );
   }
 }
 
 function compareType(found: Found, label: string, from: string, to: string): void {
   const fit = fitOf(from, to);
-  if (fit === 'wider') found.notes.push(`${found.table}: ${label} is ${from} in legacy and, wider, ${to} in the target; after switchover legacy refuses what only the target has room for`);
-  if (fit === 'narrower') say(found, 'type', `${label} is ${from} in legacy and ${to} in the target, which has less room; widen it, or map it with an explicit cast`);
-  if (fit === 'different') say(found, 'type', `${label} is ${from} in legacy and ${to} in the target; make them equal, or map the column with an explicit cast`);
+  if (fit === 'wider')
+    found.notes.push(
+      `${found.table}: ${label} is ${from} in legacy and, wider, ${to} in the target; after switchover legacy refuses what only the target has room for`,
+    );
+  if (fit === 'narrower')
+    say(
+      found,
+      'type',
+      `${label} is ${from} in legacy and ${to} in the target, which has less room; widen it, or map it with an explicit cast`,
+    );
+  if (fit === 'different')
+    say(
+      found,
+      'type',
+      `${label} is ${from} in legacy and ${to} in the target; make them equal, or map the column with an explicit cast`,
+    );
 }
 
 type Filled = StoreTable['columns'][number];
@@ -154,11 +202,19 @@ type Filled = StoreTable['columns'][number];
 function compareFill(found: Found, label: string, legacy: Filled, target: Filled): void {
   const generated = [legacy.fill, target.fill].filter((fill) => fill === 'generated').length;
   if (generated === 1) {
-    say(found, 'default', `${label} is generated in ${legacy.fill === 'generated' ? 'legacy' : 'the target'} only; declare it with \`owner: target\` or make both alike`);
+    say(
+      found,
+      'default',
+      `${label} is generated in ${legacy.fill === 'generated' ? 'legacy' : 'the target'} only; declare it with \`owner: target\` or make both alike`,
+    );
     return;
   }
   if (legacy.fill === 'sequence' && target.fill === 'identity-always')
-    say(found, 'sequence', `${label} is GENERATED ALWAYS in the target and refuses the explicit values that legacy accepts; make it GENERATED BY DEFAULT`);
+    say(
+      found,
+      'sequence',
+      `${label} is GENERATED ALWAYS in the target and refuses the explicit values that legacy accepts; make it GENERATED BY DEFAULT`,
+    );
   if (isNumbered(legacy) && isNumbered(target)) return;
   if (legacy.expression !== target.expression)
     say(found, 'default', `${label} has ${shown(legacy)} in legacy and ${shown(target)} in the target`);
@@ -170,7 +226,9 @@ function isNumbered({ fill }: Filled): boolean {
 
 function shown({ fill, expression }: Filled): string {
   if (fill === 'identity' || fill === 'identity-always') return 'an identity';
-  return expression === null ? 'no default' : `${fill === 'generated' ? 'the generated value' : 'the default'} ${expression}`;
+  return expression === null
+    ? 'no default'
+    : `${fill === 'generated' ? 'the generated value' : 'the default'} ${expression}`;
 }
 
 function compareMappings(found: Found, target: StoreTable, { from, expressionTypes }: Declarations): void {
@@ -182,27 +240,51 @@ function compareMappings(found: Found, target: StoreTable, { from, expressionTyp
     // Text that is too long is refused by the target and not cut, so it is a matter of the rows: check-payloads.
     const refusedAloud = column.type.startsWith('character varying');
     if (fit === 'narrower' && !refusedAloud)
-      say(found, 'mapping', `columns.${name}.from yields ${type} and the column holds ${column.type}; cast it in the plan, so that the loss is meant`);
+      say(
+        found,
+        'mapping',
+        `columns.${name}.from yields ${type} and the column holds ${column.type}; cast it in the plan, so that the loss is meant`,
+      );
     if (fit === 'different')
-      say(found, 'mapping', `columns.${name}.from yields ${type} and the column holds ${column.type}; cast it in the plan`);
+      say(
+        found,
+        'mapping',
+        `columns.${name}.from yields ${type} and the column holds ${column.type}; cast it in the plan`,
+      );
   }
 }
 
-function compareIndexes(found: Found, legacy: StoreTable, target: StoreTable, touched: Touched, renamed: (column: string) => string): void {
+function compareIndexes(
+  found: Found,
+  legacy: StoreTable,
+  target: StoreTable,
+  touched: Touched,
+  renamed: (column: string) => string,
+): void {
   const mine = legacy.indexes.filter((index) => !index.columns.some((column) => touched.legacy.has(column)));
   const theirs = target.indexes.filter((index) => !index.columns.some((column) => touched.target.has(column)));
   const wanted = new Map(mine.map((index) => [shapeOfIndex(index, renamed), index]));
   const present = new Map(theirs.map((index) => [shapeOfIndex(index, (column) => column), index]));
   for (const [shape, index] of wanted) {
-    if (!present.has(shape)) say(found, kindOfIndex(index), `${describeIndex(index)} of legacy is missing in the target; create it there`);
+    if (!present.has(shape))
+      say(found, kindOfIndex(index), `${describeIndex(index)} of legacy is missing in the target; create it there`);
   }
   for (const [shape, index] of present) {
     if (!wanted.has(shape) && (index.unique || index.exclusion))
-      say(found, kindOfIndex(index), `${describeIndex(index)} is only in the target, which may refuse rows that legacy accepts`);
+      say(
+        found,
+        kindOfIndex(index),
+        `${describeIndex(index)} is only in the target, which may refuse rows that legacy accepts`,
+      );
     else if (!wanted.has(shape)) found.notes.push(`${found.table}: ${describeIndex(index)} is only in the target`);
   }
   for (const index of target.indexes) {
-    if (!index.valid) say(found, kindOfIndex(index), `${describeIndex(index)} of the target is invalid; run REINDEX INDEX CONCURRENTLY ${index.name}`);
+    if (!index.valid)
+      say(
+        found,
+        kindOfIndex(index),
+        `${describeIndex(index)} of the target is invalid; run REINDEX INDEX CONCURRENTLY ${index.name}`,
+      );
   }
 }
 
@@ -218,7 +300,15 @@ function describeIndex(index: TableIndex): string {
 
 function shapeOfIndex(index: TableIndex, renamed: (column: string) => string): string {
   const { unique, primary, exclusion, method, predicate, nullsEqual } = index;
-  return JSON.stringify([unique, primary, exclusion, method, index.parts.map((part) => renamePart(part, renamed)), predicate, nullsEqual]);
+  return JSON.stringify([
+    unique,
+    primary,
+    exclusion,
+    method,
+    index.parts.map((part) => renamePart(part, renamed)),
+    predicate,
+    nullsEqual,
+  ]);
 }
 
 /** A part is a column, perhaps with DESC behind it, or an expression. */
@@ -229,22 +319,39 @@ function renamePart(part: string, renamed: (column: string) => string): string {
   return `${renamed(name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name)}${plain[2] ?? ''}`;
 }
 
-function compareLinks(found: Found, legacy: StoreTable, target: StoreTable, touched: Touched, renamed: (column: string) => string): void {
+function compareLinks(
+  found: Found,
+  legacy: StoreTable,
+  target: StoreTable,
+  touched: Touched,
+  renamed: (column: string) => string,
+): void {
   const shape = (link: TableLink, rename: (column: string) => string) =>
     JSON.stringify([link.columns.map(rename), link.parent, link.parentColumns, link.actions, link.deferrable]);
   const wanted = new Map(
-    legacy.links.filter((link) => !link.columns.some((column) => touched.legacy.has(column))).map((link) => [shape(link, renamed), link]),
+    legacy.links
+      .filter((link) => !link.columns.some((column) => touched.legacy.has(column)))
+      .map((link) => [shape(link, renamed), link]),
   );
   const present = new Map(
-    target.links.filter((link) => !link.columns.some((column) => touched.target.has(column))).map((link) => [shape(link, (column) => column), link]),
+    target.links
+      .filter((link) => !link.columns.some((column) => touched.target.has(column)))
+      .map((link) => [shape(link, (column) => column), link]),
   );
   for (const [key, link] of wanted) {
     const twin = present.get(key);
-    if (twin === undefined) say(found, 'foreign-key', `${describeLink(link)} of legacy is missing in the target, or acts otherwise there`);
-    else if (link.validated && !twin.validated) say(found, 'foreign-key', `${describeLink(twin)} is NOT VALID in the target; run ALTER TABLE … VALIDATE CONSTRAINT ${twin.name}`);
+    if (twin === undefined)
+      say(found, 'foreign-key', `${describeLink(link)} of legacy is missing in the target, or acts otherwise there`);
+    else if (link.validated && !twin.validated)
+      say(
+        found,
+        'foreign-key',
+        `${describeLink(twin)} is NOT VALID in the target; run ALTER TABLE … VALIDATE CONSTRAINT ${twin.name}`,
+      );
   }
   for (const [key, link] of present) {
-    if (!wanted.has(key)) say(found, 'foreign-key', `${describeLink(link)} is only in the target, or acts otherwise in legacy`);
+    if (!wanted.has(key))
+      say(found, 'foreign-key', `${describeLink(link)} is only in the target, or acts otherwise in legacy`);
   }
 }
 
@@ -256,13 +363,25 @@ function compareRules(found: Found, legacy: StoreTable, target: StoreTable, touc
   const renamedColumns = new Set(touched.renames.keys());
   const newNames = new Set(touched.renames.values());
   // The text of a check holds column names, so a check on a renamed column cannot be compared by its text.
-  const mine = legacy.checks.filter(({ columns }) => !columns.some((column) => touched.legacy.has(column) || renamedColumns.has(column)));
-  const theirs = target.checks.filter(({ columns }) => !columns.some((column) => touched.target.has(column) || newNames.has(column)));
-  const has = (rules: readonly TableRule[], rule: TableRule) => rules.some((other) => other.definition === rule.definition);
-  for (const rule of mine) if (!has(theirs, rule)) say(found, 'check', `${rule.definition} of legacy is missing in the target`);
+  const mine = legacy.checks.filter(
+    ({ columns }) => !columns.some((column) => touched.legacy.has(column) || renamedColumns.has(column)),
+  );
+  const theirs = target.checks.filter(
+    ({ columns }) => !columns.some((column) => touched.target.has(column) || newNames.has(column)),
+  );
+  const has = (rules: readonly TableRule[], rule: TableRule) =>
+    rules.some((other) => other.definition === rule.definition);
+  for (const rule of mine)
+    if (!has(theirs, rule)) say(found, 'check', `${rule.definition} of legacy is missing in the target`);
   for (const rule of theirs) {
-    if (!has(mine, rule)) say(found, 'check', `${rule.definition} is only in the target, which may refuse rows that legacy accepts`);
-    else if (!rule.validated) say(found, 'check', `${rule.definition} is NOT VALID in the target; run ALTER TABLE … VALIDATE CONSTRAINT ${rule.name}`);
+    if (!has(mine, rule))
+      say(found, 'check', `${rule.definition} is only in the target, which may refuse rows that legacy accepts`);
+    else if (!rule.validated)
+      say(
+        found,
+        'check',
+        `${rule.definition} is NOT VALID in the target; run ALTER TABLE … VALIDATE CONSTRAINT ${rule.name}`,
+      );
   }
 }
 
@@ -271,7 +390,11 @@ function compareTypes(found: Found, legacy: StoreTable, target: StoreTable): voi
     const twin = legacy.types.find((candidate) => candidate.type === type.type);
     if (twin === undefined || JSON.stringify(twin.members) === JSON.stringify(type.members)) continue;
     const what = type.kind === 'enum' ? 'labels, in order,' : 'definition';
-    say(found, 'enum', `${type.kind} ${type.type} has another ${what} in the target: ${type.members.join(', ')} instead of ${twin.members.join(', ')}`);
+    say(
+      found,
+      'enum',
+      `${type.kind} ${type.type} has another ${what} in the target: ${type.members.join(', ')} instead of ${twin.members.join(', ')}`,
+    );
   }
 }
 
@@ -279,13 +402,23 @@ function compareTriggers(found: Found, legacy: StoreTable, target: StoreTable, {
   const owns = Object.values(columns).includes('target-owned');
   for (const trigger of target.triggers) {
     if (trigger.enabled === 'D' || trigger.enabled === 'R') continue;
-    if (trigger.beforeRow && owns) found.notes.push(`${found.table}: trigger ${trigger.name} of the target fires on Crossfade's writes too; the plan has columns that the target owns, so it may fill them`);
+    if (trigger.beforeRow && owns)
+      found.notes.push(
+        `${found.table}: trigger ${trigger.name} of the target fires on Crossfade's writes too; the plan has columns that the target owns, so it may fill them`,
+      );
     else
-      say(found, 'trigger', `trigger ${trigger.name} of the target would fire on Crossfade's writes, a second time after legacy's own; run ALTER TABLE … DISABLE TRIGGER ${trigger.name} until switchover`);
+      say(
+        found,
+        'trigger',
+        `trigger ${trigger.name} of the target would fire on Crossfade's writes, a second time after legacy's own; run ALTER TABLE … DISABLE TRIGGER ${trigger.name} until switchover`,
+      );
   }
   for (const trigger of legacy.triggers) {
     const twin = target.triggers.some((candidate) => candidate.name === trigger.name);
-    if (trigger.enabled !== 'D' && !twin) found.notes.push(`${found.table}: trigger ${trigger.name} of legacy has no counterpart in the target; nothing does its work after switchover`);
+    if (trigger.enabled !== 'D' && !twin)
+      found.notes.push(
+        `${found.table}: trigger ${trigger.name} of legacy has no counterpart in the target; nothing does its work after switchover`,
+      );
   }
 }
 
@@ -296,11 +429,19 @@ function compareFacts(found: Found, legacy: StoreTable, target: StoreTable): voi
     ['legacy', legacy],
     ['the target', target],
   ] as const) {
-    if (!table.seesAll) say(found, 'row-security', `row security of ${store} hides rows from Crossfade; give its roles BYPASSRLS`);
+    if (!table.seesAll)
+      say(found, 'row-security', `row security of ${store} hides rows from Crossfade; give its roles BYPASSRLS`);
   }
-  if (target.unlogged && !legacy.unlogged) say(found, 'persistence', 'the table is UNLOGGED in the target and is emptied by a crash; run ALTER TABLE … SET LOGGED');
+  if (target.unlogged && !legacy.unlogged)
+    say(
+      found,
+      'persistence',
+      'the table is UNLOGGED in the target and is emptied by a crash; run ALTER TABLE … SET LOGGED',
+    );
   if (legacy.partitionKey !== target.partitionKey)
-    found.notes.push(`${found.table}: partitioned by ${legacy.partitionKey ?? 'nothing'} in legacy and by ${target.partitionKey ?? 'nothing'} in the target; every row needs a partition there`);
+    found.notes.push(
+      `${found.table}: partitioned by ${legacy.partitionKey ?? 'nothing'} in legacy and by ${target.partitionKey ?? 'nothing'} in the target; every row needs a partition there`,
+    );
 }
 
 function say(found: Found, kind: DeltaKind, reason: string): void {

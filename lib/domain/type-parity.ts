@@ -59,7 +59,10 @@ function fitOfNumeric(from: ParsedType, to: ParsedType): TypeFit {
 }
 
 /** Digits before and after the point. */
-function digitsOf({ numbers: [precision, scale = 0] }: ParsedType): { readonly before: number; readonly after: number } {
+function digitsOf({ numbers: [precision, scale = 0] }: ParsedType): {
+  readonly before: number;
+  readonly after: number;
+} {
   if (precision === undefined) return { before: UNBOUNDED, after: UNBOUNDED };
   return { before: precision - scale, after: Math.max(scale, 0) };
 }

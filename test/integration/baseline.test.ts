@@ -105,8 +105,10 @@ tables:
       legacy_only: { drop: true }
       pence: { from: "(amount * 100)::bigint", back: { amount: "pence / 100.0" } }
 `,
-      legacySql: 'CREATE TABLE people (id integer PRIMARY KEY, first_name text, last_name text, email text UNIQUE, legacy_only json, amount numeric(10,2))',
-      targetSql: 'CREATE TABLE people (id bigint PRIMARY KEY, full_name text, mail text UNIQUE, risk integer NOT NULL DEFAULT 0, pence bigint)',
+      legacySql:
+        'CREATE TABLE people (id integer PRIMARY KEY, first_name text, last_name text, email text UNIQUE, legacy_only json, amount numeric(10,2))',
+      targetSql:
+        'CREATE TABLE people (id bigint PRIMARY KEY, full_name text, mail text UNIQUE, risk integer NOT NULL DEFAULT 0, pence bigint)',
     });
 
     const result = await compareSchemas(shop.deps, RUN, null);
@@ -132,11 +134,15 @@ tables:
     const result = await compareSchemas(shop.deps, RUN, null);
 
     expect(result.reasons.join('\n')).toContain('columns.gross.from yields numeric and the column holds numeric(12,2)');
-    expect(result.reasons.join('\n')).toContain('columns.broken.from cannot be evaluated in legacy: column "nothing_here" does not exist');
+    expect(result.reasons.join('\n')).toContain(
+      'columns.broken.from cannot be evaluated in legacy: column "nothing_here" does not exist',
+    );
   });
 
   it('makes a plan that does not fit a refusal with reasons', async () => {
-    const shop = await given({ targetSql: SHOP_SQL.replace('CREATE TABLE public.lines', 'CREATE TABLE public.other_lines') });
+    const shop = await given({
+      targetSql: SHOP_SQL.replace('CREATE TABLE public.lines', 'CREATE TABLE public.other_lines'),
+    });
 
     const result = await compareSchemas(shop.deps, RUN, null);
 
@@ -179,13 +185,16 @@ describe('check-payloads', () => {
   it('says which rows have no tenant', async () => {
     const shop = await given({
       plan: 'tenants: { column: tenant_id }\ntables: { notes: {} }',
-      legacySql: "CREATE TABLE notes (id integer PRIMARY KEY, tenant_id text); INSERT INTO notes VALUES (1, 'acme'), (2, NULL)",
+      legacySql:
+        "CREATE TABLE notes (id integer PRIMARY KEY, tenant_id text); INSERT INTO notes VALUES (1, 'acme'), (2, NULL)",
       targetSql: 'CREATE TABLE notes (id integer PRIMARY KEY, tenant_id text)',
     });
 
     const result = await checkPayloads(shop.deps, RUN, null);
 
-    expect(result.notes.join('\n')).toContain('notes: 1 rows have no tenant and follow the most advanced one; keys ["[2]"]');
+    expect(result.notes.join('\n')).toContain(
+      'notes: 1 rows have no tenant and follow the most advanced one; keys ["[2]"]',
+    );
   });
 
   it('inserts rows that point to each other in one table', async () => {
@@ -210,16 +219,28 @@ describe('check-pools', () => {
 
     expect(result.reasons).toEqual([]);
     expect(result.notes.join('\n')).toContain('replicas: none configured');
-    expect((await shop.deps.documents.get('progress', 'baseline'))?.value.state).toHaveProperty('stores.target.maxConnections');
+    expect((await shop.deps.documents.get('progress', 'baseline'))?.value.state).toHaveProperty(
+      'stores.target.maxConnections',
+    );
   });
 
   it('refuses too few connections, another isolation level and a shared role', async () => {
     const shop = await given();
-    const plan = { ...shop.plan, pools: { legacy: 5000, multiplier: 1.5, target: 7500 }, isolation: 'REPEATABLE READ' as const, applicationRoles: [shop.roles.apply] };
+    const plan = {
+      ...shop.plan,
+      pools: { legacy: 5000, multiplier: 1.5, target: 7500 },
+      isolation: 'REPEATABLE READ' as const,
+      applicationRoles: [shop.roles.apply],
+    };
 
     const result = await checkPools({ ...shop.deps, plan }, RUN, null);
 
-    expect(result.gates.filter(({ pass }) => !pass).map(({ gate }) => gate)).toEqual(['target-max-connections', 'isolation-legacy', 'isolation-target', 'roles']);
+    expect(result.gates.filter(({ pass }) => !pass).map(({ gate }) => gate)).toEqual([
+      'target-max-connections',
+      'isolation-legacy',
+      'isolation-target',
+      'roles',
+    ]);
     expect(result.reasons.join('\n')).toContain('7500: 5000 of the legacy pool × 1.5');
   });
 });
@@ -237,12 +258,16 @@ describe('probe-writes', () => {
       ['probe-error-rate-target', 0],
     ]);
     expect(await rowsInTarget(shop)).toBe(0);
-    expect((await shop.legacy.query('SELECT sum(hashtextextended(o::text, 0)) AS digest FROM orders o')).rows).toEqual(before.rows);
+    expect((await shop.legacy.query('SELECT sum(hashtextextended(o::text, 0)) AS digest FROM orders o')).rows).toEqual(
+      before.rows,
+    );
   });
 
   it('refuses when writes fail', async () => {
     const shop = await given({ plan: `${SHOP_PLAN}baseline: { probeFor: 1s, probeWrites: 10 }` });
-    await shop.target.query(`REVOKE INSERT ON orders FROM ${shop.roles.apply}; ALTER TABLE orders ADD CONSTRAINT never CHECK (id < 0); GRANT INSERT ON orders TO ${shop.roles.apply}`);
+    await shop.target.query(
+      `REVOKE INSERT ON orders FROM ${shop.roles.apply}; ALTER TABLE orders ADD CONSTRAINT never CHECK (id < 0); GRANT INSERT ON orders TO ${shop.roles.apply}`,
+    );
 
     const result = await untilAnswered(probeWrites, shop);
 
@@ -251,7 +276,10 @@ describe('probe-writes', () => {
   });
 
   it('probes stores without a row, and the plan of a load test', async () => {
-    const shop = await given({ legacySql: SHOP_SQL, plan: `${SHOP_PLAN}baseline: { probeFor: 1s, probeWrites: 20, loadTest: true, loadTestFor: 1s }\npools: { legacy: 4, multiplier: 1 }` });
+    const shop = await given({
+      legacySql: SHOP_SQL,
+      plan: `${SHOP_PLAN}baseline: { probeFor: 1s, probeWrites: 20, loadTest: true, loadTestFor: 1s }\npools: { legacy: 4, multiplier: 1 }`,
+    });
 
     const result = await untilAnswered(probeWrites, shop);
 
@@ -264,7 +292,9 @@ describe('verify-single-write', () => {
   it('passes stores that Crossfade never touched and refuses a store with a fence', async () => {
     const shop = await given();
     const untouched = await verifySingleWrite(shop.deps, RUN, null);
-    await shop.target.query(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER crossfade_fence BEFORE INSERT ON orders FOR EACH STATEMENT EXECUTE FUNCTION refuse()`);
+    await shop.target.query(
+      `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER crossfade_fence BEFORE INSERT ON orders FOR EACH STATEMENT EXECUTE FUNCTION refuse()`,
+    );
 
     const fenced = await verifySingleWrite(shop.deps, RUN, null);
 

@@ -222,7 +222,7 @@ describe('planted differences', () => {
     await shapes.target.query('UPDATE notes SET score = 99');
 
     for (const form of ['fast', 'exact'] as const)
-      expect((await compare(shapes, 'notes', 'checksum', form)).keys).toEqual(['["ä", "2026-01-03"]'.replace(', ', ', ')]);
+      expect((await compare(shapes, 'notes', 'checksum', form)).keys).toEqual(['["ä", "2026-01-03"]']);
     await shapes.target.query(`UPDATE notes SET full_name = 'Ann Lee'`);
   });
 

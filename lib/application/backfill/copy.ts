@@ -123,7 +123,7 @@ async function sweepTable(copying: Copying, table: MigratedTable, from: TablePro
       return { keys: page, result: await repairKeys(copying.migration, table, 'forward', strayKeys, batchId) };
     });
     progress = {
-      ...withFailures(progress, result.failed),
+      ...withFailures(progress, unwritten(result)),
       sweptAfter: keys.at(-1) ?? progress.sweptAfter,
       removed: progress.removed + result.applied.length,
       swept: keys.length < limit,
@@ -158,7 +158,11 @@ async function readRefused(
     total = addApplied({ ...total, refused: [] }, fresh);
   }
   const reason = 'refused: epoch, floor, admission or authority has moved';
-  return { ...total, refused: [], failed: [...total.failed, ...total.refused.map((rowKey) => ({ rowKey, reason }))] };
+  return {
+    ...total,
+    refused: [],
+    failed: [...unwritten(total), ...total.refused.map((rowKey) => ({ rowKey, reason }))],
+  };
 }
 
 /** A row that references a later one of its own table (a manager, say) can be written once that one is there. */
@@ -171,18 +175,23 @@ async function retryFailed(copying: Copying, table: MigratedTable, from: TablePr
       repairKeys(copying.migration, table, 'forward', keys, `backfill-${table.name}-failed`),
     );
     const beyond = progress.failures - progress.failed.length;
-    const failures = beyond + result.failed.length + result.refused.length;
-    const hasGained = result.failed.length < keys.length;
-    progress = { ...progress, failed: result.failed, failures };
+    const failed = unwritten(result);
+    const hasGained = failed.length < keys.length;
+    progress = { ...progress, failed, failures: beyond + failed.length };
     if (!hasGained) return progress;
   }
 }
 
+/** The relay works its queue as well; here the rows are kept because only an equal copy counts. */
+function unwritten({ failed, queued }: AppliedReads): TableProgress['failed'] {
+  return [...failed, ...queued.map((rowKey) => ({ rowKey, reason: 'waits for a row that it references' }))];
+}
+
 function withFailures(progress: TableProgress, failed: TableProgress['failed']): TableProgress {
-  const fresh = failed.filter(({ rowKey }) => !progress.failed.some((known) => known.rowKey === rowKey));
+  const unknown = failed.filter(({ rowKey }) => !progress.failed.some((known) => known.rowKey === rowKey));
   return {
     ...progress,
-    failed: [...progress.failed, ...fresh].slice(0, MAX_FAILED),
-    failures: progress.failures + fresh.length,
+    failed: [...progress.failed, ...unknown].slice(0, MAX_FAILED),
+    failures: progress.failures + unknown.length,
   };
 }

@@ -12,7 +12,7 @@ import type { DriftRow } from '../reconcile/settle-round.ts';
 import { sightRows } from '../reconcile/sight-rows.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 import { markCopied } from '../tenants/exposure.ts';
-import { copyData } from './plan-copy.ts';
+import { type CopiedTenant, copyData } from './plan-copy.ts';
 import { readProgress, saveProgress } from './progress.ts';
 
 const CALL_MS = 40_000;
@@ -37,9 +37,11 @@ export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<S
   if (result === undefined) return again(0, { data, notes: ['compares what was copied'] });
 
   const remaining = await mend(migration, comparison, result.drift);
-  await forgetMended(deps, migration, tenants, remaining);
-  const failed = await failuresOf(deps, migration, tenants);
-  const unequal = remaining.length + result.unsettled;
+  const failed = await failuresOf(migration, comparison, tenants);
+  // A row that could not be written refuses also while an event of it is open: that event meets the same obstacle.
+  const keys = new Set([...remaining, ...failed].map(({ table, rowKey }) => `${table} ${rowKey}`));
+  const unequal = keys.size + result.unsettled;
+  const reported = failed.map(({ table, rowKey, reason }) => `${table} ${rowKey} could not be written: ${reason}`);
   const gate = judgeGate(
     {
       gate: 'backfill-digest-equal',
@@ -53,14 +55,14 @@ export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<S
         ...remaining
           .slice(0, MAX_DETAILS)
           .map(({ table, rowKey, kind, columns }) => describe(table, rowKey, kind, columns)),
-        ...failed.slice(0, MAX_DETAILS),
+        ...reported.slice(0, MAX_DETAILS),
         ...(result.unsettled === 0 ? [] : [`${result.unsettled} rows would not stand still; run it again`]),
       ],
     },
     deps.clock.now(),
   );
   if (gate.pass) await markCopied(deps, 'forward', tenants);
-  return judged([gate], { notes: [describePass(result), ...failed.slice(0, MAX_DETAILS)] });
+  return judged([gate], { notes: [describePass(result)] });
 }
 
 /** A row that drifted while it was copied is read afresh once, by key, and compared again. */
@@ -86,34 +88,31 @@ async function mend(
   return remaining;
 }
 
-/** Rows that failed at first and are equal now have not failed. */
-async function forgetMended(
-  deps: Deps,
-  migration: Migration,
-  tenants: Parameters<typeof readProgress>[2],
-  remaining: readonly DriftRow[],
-): Promise<void> {
-  for (const table of migration.tables) {
-    const progress = await readProgress(deps, table.name, tenants);
-    if (progress.failures === 0) continue;
-    const isUnequal = (rowKey: string) => remaining.some((row) => row.table === table.name && row.rowKey === rowKey);
-    const failed = progress.failed.filter(({ rowKey }) => isUnequal(rowKey));
-    await saveProgress(deps, { ...progress, failed, failures: failed.length });
-  }
+interface FailedRow {
+  readonly table: string;
+  readonly rowKey: string;
+  readonly reason: string;
 }
 
+/** Rows that could not be written and still differ; those that are equal by now are forgotten. */
 async function failuresOf(
-  deps: Deps,
   migration: Migration,
-  tenants: Parameters<typeof readProgress>[2],
-): Promise<readonly string[]> {
-  const lists = await Promise.all(
-    migration.tables.map(async (table) => {
-      const { failed } = await readProgress(deps, table.name, tenants);
-      return failed.map(({ rowKey, reason }) => `${table.name} ${rowKey} could not be written: ${reason}`);
-    }),
-  );
-  return lists.flat();
+  comparison: Comparison,
+  tenants: readonly CopiedTenant[],
+): Promise<readonly FailedRow[]> {
+  const { deps } = migration;
+  const still: FailedRow[] = [];
+  for (const compared of comparison.tables) {
+    const progress = await readProgress(deps, compared.table, tenants);
+    if (progress.failures === 0) continue;
+    const keys = progress.failed.map((row) => row.rowKey);
+    const sights = await sightRows(migration, comparison, compared, keys);
+    const unequal = new Set(sights.filter((sight) => sight.legacy !== sight.target).map((sight) => sight.rowKey));
+    const failed = progress.failed.filter((row) => unequal.has(row.rowKey));
+    await saveProgress(deps, { ...progress, failed, failures: failed.length });
+    still.push(...failed.map((row) => ({ table: compared.table, ...row })));
+  }
+  return still;
 }
 
 function describe(table: string, rowKey: string, kind: string, columns: readonly string[]): string {

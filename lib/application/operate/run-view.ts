@@ -75,7 +75,7 @@ export function viewRun(document: RunDocument | undefined, execution: Execution 
     gates: execution?.output?.gates ?? document?.gates ?? [],
     notes: execution?.output?.notes ?? [],
     reasons,
-    error: state === 'failed' ? (document?.error ?? execution?.error ?? 'Step Functions gave no error') : null,
+    error: state === 'failed' ? (document?.error ?? execution?.error ?? describeEnd(execution)) : null,
     next: nextOf({ machine, from, state, id, dryRun, reasons, answered: execution?.output?.next }),
   };
 }
@@ -85,6 +85,12 @@ function stateOf(document: RunDocument | undefined, execution: Execution | undef
   if (recorded !== undefined) return recorded;
   if (execution === undefined) return document?.endedAt === undefined ? 'running' : 'failed';
   return execution.status === 'running' ? 'running' : 'failed';
+}
+
+/** Neither side names an error. */
+function describeEnd(execution: Execution | undefined): string {
+  if (execution === undefined) return 'its record ends without an outcome';
+  return `the execution is ${execution.status} and names neither outcome nor error; see it in the Step Functions console`;
 }
 
 function reasonsOf(document: RunDocument | undefined, execution: Execution | undefined): readonly string[] {

@@ -32,7 +32,11 @@ export interface BreakerNumbers {
 
 export function breakerNumbers({ reads }: Plan): BreakerNumbers {
   // A probe that is not back after twice its limit will not come back.
-  return { failureThreshold: reads.failureThreshold, openForMs: reads.breakerOpenFor, probeForMs: 2 * reads.timeout + 1_000 };
+  return {
+    failureThreshold: reads.failureThreshold,
+    openForMs: reads.breakerOpenFor,
+    probeForMs: 2 * reads.timeout + 1_000,
+  };
 }
 
 /** How old another container's transition may be before this one acts on it. */

@@ -33,7 +33,10 @@ export async function readShapes(deps: ShapeDeps): Promise<TablesByName> {
 
 /** Everything that this function opens is opened as `read`: it answers the outside and has no other role. */
 async function readCatalogues({ plan, databases }: ShapeDeps): Promise<readonly MigratedTable[]> {
-  const asReader = { ...databases, open: (store: Parameters<typeof databases.open>[0]) => databases.open(store, 'read') };
+  const asReader = {
+    ...databases,
+    open: (store: Parameters<typeof databases.open>[0]) => databases.open(store, 'read'),
+  };
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await readTables(plan, asReader);
@@ -46,7 +49,10 @@ async function readCatalogues({ plan, databases }: ShapeDeps): Promise<readonly 
 /** One document a table, because a document holds 400 KB. */
 const COPY_PREFIX = 'shape/';
 
-async function keepCopy({ documents, planHash, clock, log }: ShapeDeps, tables: readonly MigratedTable[]): Promise<void> {
+async function keepCopy(
+  { documents, planHash, clock, log }: ShapeDeps,
+  tables: readonly MigratedTable[],
+): Promise<void> {
   try {
     for (const [place, table] of tables.entries()) {
       const id = `${COPY_PREFIX}${table.name}`;

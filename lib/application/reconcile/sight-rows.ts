@@ -2,7 +2,6 @@
 import { receiverOf, type StoreName, sourceOf } from '../../domain/direction.ts';
 import type { RowSight } from '../../domain/drift.ts';
 import type { MigratedTable } from '../../domain/table.ts';
-import { queuedKeys } from '../../sql/compare/queued-keys.ts';
 import { fingerprintKeys, type KeyedRow } from '../../sql/compare/rows-by-key.ts';
 import { undeliveredKeys } from '../../sql/relay/undelivered-keys.ts';
 import { type Migration, tableNamed } from '../migration.ts';
@@ -22,10 +21,8 @@ export async function sightRows(
   const source = sourceOf(comparison.direction);
   const receiver = receiverOf(comparison.direction);
   const atSource = await readStore(migration, source, table, compared, rowKeys);
-  const inFlight = new Set([
-    ...(await keysOf(migration, source, undeliveredKeys(table.name, rowKeys))),
-    ...(await keysOf(migration, receiver, queuedKeys(table.name, rowKeys))),
-  ]);
+  // A queued repair is not in flight: one that can never succeed stays queued, and must not hide its row.
+  const inFlight = new Set(await keysOf(migration, source, undeliveredKeys(table.name, rowKeys)));
   const atReceiver = await readStore(migration, receiver, table, compared, rowKeys);
   return rowKeys.map((rowKey) => {
     const has = atSource.get(rowKey);
@@ -63,7 +60,7 @@ async function readStore(
 async function keysOf(
   migration: Migration,
   store: StoreName,
-  statement: ReturnType<typeof queuedKeys>,
+  statement: ReturnType<typeof undeliveredKeys>,
 ): Promise<readonly string[]> {
   const rows = await migration.deps.databases.open(store, 'compare').query<{ row_key: string }>(statement);
   return rows.map((row) => row.row_key);

@@ -7,6 +7,7 @@ import { stackNames } from '../../contracts/outputs.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { type Ability, FUNCTION_TABLE } from '../function-table.ts';
 import type { StateStack } from '../stacks/state-stack.ts';
+import { grantKey } from './key-access.ts';
 import { nagName } from './nag-name.ts';
 
 interface Scope {
@@ -31,7 +32,7 @@ export function grantAbilities(name: FunctionName, scope: Scope): void {
   role.addToPolicy(
     new PolicyStatement({ sid: 'ControlTable', actions: CONTROL_TABLE_ACTIONS, resources: [state.table.tableArn] }),
   );
-  state.key?.grantEncryptDecrypt(role);
+  grantKey(role, state.key);
   for (const ability of FUNCTION_TABLE[name].abilities) GRANTS[ability](scope);
 }
 

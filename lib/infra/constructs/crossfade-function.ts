@@ -1,17 +1,15 @@
 /** One function with its own role and log group: what it may do is granted by database-access.ts and abilities.ts, nothing else. */
 import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
-import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import { type Architecture, type Code, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { type Architecture, CfnFunction, type Code, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
 export interface FunctionNetwork {
-  readonly vpc: IVpc;
-  readonly subnets: readonly ISubnet[];
-  readonly securityGroups: readonly ISecurityGroup[];
+  readonly subnetIds: readonly string[];
+  readonly securityGroupIds: readonly string[];
 }
 
 /** What all functions of a deployment have in common. */
@@ -69,20 +67,21 @@ export class CrossfadeFunction extends Construct {
       role: this.role,
       logGroup,
       tracing: Tracing.ACTIVE,
-      ...(network === undefined
-        ? {}
-        : {
-            vpc: network.vpc,
-            vpcSubnets: { subnets: [...network.subnets] },
-            securityGroups: [...network.securityGroups],
-          }),
     });
+    if (network !== undefined) joinNetwork(this.resource, network);
     Validations.of(this.role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
       reason:
         'X-Ray segments, and network interfaces of a function in a VPC, belong to no resource that a policy could name.',
     });
   }
+}
+
+/** Set on the resource itself: the plan has ids, and constructs for subnets would ask for their zones and route tables. */
+function joinNetwork(fn: NodejsFunction, { subnetIds, securityGroupIds }: FunctionNetwork): void {
+  const { defaultChild } = fn.node;
+  if (!(defaultChild instanceof CfnFunction)) throw new Error(`${fn.node.path} has no function to put into the VPC`);
+  defaultChild.vpcConfig = { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] };
 }
 
 /** What AWSLambdaVPCAccessExecutionRole allows, without its permissions for logs. */

@@ -10,6 +10,7 @@ import { Construct } from 'constructs';
 import { CYCLES_PREFIX, MAP_RESULTS_PREFIX } from '../../contracts/object-prefixes.ts';
 import type { Machine } from '../../domain/phase.ts';
 import { unbatchDistributedMaps } from '../distributed-map.ts';
+import { grantKey } from './key-access.ts';
 import { nagName } from './nag-name.ts';
 
 export interface MachineProps {
@@ -66,7 +67,7 @@ export class MachineConstruct extends Construct {
     );
     if (props.mapBucketArn !== undefined) {
       grantDistributedMap(role, props.stateMachineName, props.mapBucketArn);
-      props.key?.grantEncryptDecrypt(role);
+      grantKey(role, props.key);
     }
     Validations.of(role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',

@@ -1,6 +1,5 @@
 /** What acts on the state: functions, machines, schedules, API, alarms, dashboard. Can be destroyed and deployed again at any time. */
 import { ArnFormat, CfnOutput, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
-import { SecurityGroup, Subnet, Vpc } from 'aws-cdk-lib/aws-ec2';
 import type { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -15,12 +14,7 @@ import type { Capabilities } from '../capabilities.ts';
 import { grantAbilities } from '../constructs/abilities.ts';
 import { Alarms } from '../constructs/alarms.ts';
 import { bundleCode } from '../constructs/code-bundle.ts';
-import {
-  CrossfadeFunction,
-  type FunctionDefaults,
-  type FunctionNetwork,
-  functionTimeout,
-} from '../constructs/crossfade-function.ts';
+import { CrossfadeFunction, type FunctionDefaults, functionTimeout } from '../constructs/crossfade-function.ts';
 import { MigrationDashboard } from '../constructs/dashboard.ts';
 import { grantDatabaseAccess } from '../constructs/database-access.ts';
 import { CrossfadeHttpApi } from '../constructs/http-api.ts';
@@ -70,7 +64,7 @@ export class ControlStack extends Stack {
         ...props.lambdaEnvironment,
       },
       ...logs,
-      network: this.findNetwork(plan),
+      network: plan.network,
     });
     this.feedRetries(state);
     this.machines = fromEntries(MACHINES, (machine) => this.makeMachine(machine, props, logs));
@@ -184,22 +178,6 @@ export class ControlStack extends Stack {
       resourceName: resourceName(plan.name, ''),
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     });
-  }
-
-  private findNetwork({ network }: Plan): FunctionNetwork | undefined {
-    if (network === undefined) return undefined;
-    return {
-      // Zones are not in the plan and not needed: the subnets stand for them.
-      vpc: Vpc.fromVpcAttributes(this, 'Vpc', {
-        vpcId: network.vpcId,
-        availabilityZones: network.subnetIds.map((_, index) => `zone-${index}`),
-        privateSubnetIds: [...network.subnetIds],
-      }),
-      subnets: network.subnetIds.map((subnetId, index) => Subnet.fromSubnetId(this, `Subnet-${index}`, subnetId)),
-      securityGroups: network.securityGroupIds.map((groupId, index) =>
-        SecurityGroup.fromSecurityGroupId(this, `SecurityGroup-${index}`, groupId, { mutable: false }),
-      ),
-    };
   }
 
   /** @returns the variables that lead the functions to the proxies. */

@@ -29,13 +29,14 @@ const CANDIDATES = 500;
 export function sampleRows(table: MigratedTable, tables: TablesByName, size: SampleSize): Statement {
   const relation = quoteRelation(table);
   const order = (direction: 'ASC' | 'DESC') =>
-    table.key.map(({ name }) => `r.${quoteIdentifier(name)} ${direction}`).join(', ');
+    table.key.map(({ name }) => `crossfade_row.${quoteIdentifier(name)} ${direction}`).join(', ');
+  // A whole row is named by an alias that no column has.
   return {
     text: `
 WITH candidate AS MATERIALIZED (
-  (SELECT 0 AS place, r AS r FROM ${relation} AS r ORDER BY ${order('ASC')} LIMIT ${CANDIDATES})
-  UNION ALL (SELECT 1, r FROM ${relation} AS r ORDER BY ${order('DESC')} LIMIT ${CANDIDATES})
-  UNION ALL (SELECT 2, r FROM ${relation} AS r TABLESAMPLE SYSTEM ($2::real) LIMIT ${CANDIDATES})
+  (SELECT 0 AS place, crossfade_row AS r FROM ${relation} AS crossfade_row ORDER BY ${order('ASC')} LIMIT ${CANDIDATES})
+  UNION ALL (SELECT 1, crossfade_row FROM ${relation} AS crossfade_row ORDER BY ${order('DESC')} LIMIT ${CANDIDATES})
+  UNION ALL (SELECT 2, crossfade_row FROM ${relation} AS crossfade_row TABLESAMPLE SYSTEM ($2::real) LIMIT ${CANDIDATES})
 ), described AS (
   SELECT place, row_number() OVER () AS found, ${rowKeyOf(table, '(c.r)')} AS row_key, ${tenantOf(table, tables, '(c.r)')} AS tenant,
          ${mappedJson(table, 'forward', '(c.r)')}::text AS row

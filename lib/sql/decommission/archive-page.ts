@@ -58,9 +58,12 @@ export function restoredDigest(table: MigratedTable): Statement {
   };
 }
 
+/** The alias is one that no column has: a column of that name would be printed instead of the row. */
 function lineOf(table: MigratedTable, row: string): string {
-  const fields = table.legacyColumns.map(({ name }) => `${row}.${quoteIdentifier(name)}::text AS ${quoteIdentifier(name)}`);
-  return `(SELECT row_to_json(line) FROM (SELECT ${fields.join(', ')}) AS line)::text`;
+  const fields = table.legacyColumns.map(
+    ({ name }) => `${row}.${quoteIdentifier(name)}::text AS ${quoteIdentifier(name)}`,
+  );
+  return `(SELECT row_to_json(crossfade_line) FROM (SELECT ${fields.join(', ')}) AS crossfade_line)::text`;
 }
 
 /** Grows with every row that the reverse relay writes to legacy. */

@@ -14,7 +14,12 @@ export interface OrphanPageRow {
 }
 
 /** One page of a table in key order, anti-joined with the parents of each foreign key: it finds what a constraint that was never validated lets stand. */
-export function orphanPage(table: MigratedTable, links: readonly TableLink[], after: string | null, limit: number): Statement {
+export function orphanPage(
+  table: MigratedTable,
+  links: readonly TableLink[],
+  after: string | null,
+  limit: number,
+): Statement {
   const order = table.key.map((part) => orderedKey(part, 'r')).join(', ');
   const orphans = links.map((link) => {
     const [schema = 'public', relation = ''] = splitAddress(link.parent);

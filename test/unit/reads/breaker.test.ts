@@ -1,4 +1,4 @@
-import { assert, property, constantFrom, array } from 'fast-check';
+import { array, assert, constantFrom, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createVirtualClock } from '../../../lib/adapters/memory/clock.ts';
 import { createMemoryDocuments } from '../../../lib/adapters/memory/documents.ts';
@@ -32,7 +32,11 @@ describe('the rules of the breaker', () => {
       property(array(constantFrom('open', 'claim', 'close')), (moves) => {
         const end = moves.reduce(
           (breaker, move) =>
-            move === 'open' ? open(breaker, NOON, '') : move === 'claim' ? claimProbe(breaker, 'one', NOON, 1) : close(breaker),
+            move === 'open'
+              ? open(breaker, NOON, '')
+              : move === 'claim'
+                ? claimProbe(breaker, 'one', NOON, 1)
+                : close(breaker),
           CLOSED_BREAKER,
         );
 

@@ -1,10 +1,14 @@
-import { assert, array, integer, property, record, string, uniqueArray } from 'fast-check';
+import { array, assert, integer, property, record, string, uniqueArray } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CanaryTenant, isCanaryRead } from '../../../lib/domain/canary.ts';
 
-const tenantNames = uniqueArray(string({ minLength: 1, maxLength: 12 }).filter((name) => name !== '*'), { minLength: 1, maxLength: 12 });
+const tenantNames = uniqueArray(
+  string({ minLength: 1, maxLength: 12 }).filter((name) => name !== '*'),
+  { minLength: 1, maxLength: 12 },
+);
 const percent = integer({ min: 0, max: 100 });
-const at = (names: readonly string[], readPercent: number): readonly CanaryTenant[] => names.map((tenant) => ({ tenant, readPercent }));
+const at = (names: readonly string[], readPercent: number): readonly CanaryTenant[] =>
+  names.map((tenant) => ({ tenant, readPercent }));
 
 describe('the canary', () => {
   it('only adds reads as the weight grows', () => {

@@ -73,7 +73,10 @@ describe('a watch over reads', () => {
 
   it('refuses without reads, before its time, and with a single fallback', () => {
     const watch = { name: 'full', start, openings: 0, forMs: 60_000, minimumReads: 10 };
-    const early = judgeWatch({ ...watch, counts: { target: 9, fallbacks: 1, fallbackTimeout: 1 } }, new Date('2026-01-05T12:01:00.000Z'));
+    const early = judgeWatch(
+      { ...watch, counts: { target: 9, fallbacks: 1, fallbackTimeout: 1 } },
+      new Date('2026-01-05T12:01:00.000Z'),
+    );
     const late = judgeWatch({ ...watch, counts: { target: 10 } }, new Date('2026-01-05T12:01:30.000Z'));
 
     expect(early.harm.filter((gate) => !gate.pass).flatMap((gate) => gate.reasons)).toEqual([

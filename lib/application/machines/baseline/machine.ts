@@ -5,7 +5,7 @@ import { checkPools } from './check-pools.ts';
 import { compareSchemas } from './compare-schemas.ts';
 import { probeWrites } from './probe-writes.ts';
 
-export const baseline: MachineDefinition = {
+export const baselineMachine: MachineDefinition = {
   machine: 'baseline',
   // Both stores must be reachable: `begin` has read their catalogues.
   entry: async () => [],

@@ -10,6 +10,7 @@ import { FlagsConflict } from '../../../ports/flags.ts';
 import type { Deps } from '../../deps.ts';
 import { BREAKER_ID } from '../../reads/read-breaker.ts';
 import { minuteOf } from '../../reads/read-counters.ts';
+import { directionInForce } from '../../switch/authority.ts';
 import { setStage, tenantStates } from '../../tenants/exposure.ts';
 
 /** The scope, and the shared rows, which follow the most advanced tenant (design §2). */
@@ -19,7 +20,8 @@ export function readersOf(deps: Deps, run: Run): readonly string[] {
 
 /** Tenants whose reads cannot move now, with the reason. */
 export async function findObstacles(deps: Deps, run: Run): Promise<readonly string[]> {
-  if (await hasMoved(deps)) return ['write authority is with the target; its reads are no longer a canary'];
+  if ((await directionInForce(deps)) === 'reverse')
+    return ['write authority is with the target; its reads are no longer a canary'];
   const states = new Map((await tenantStates(deps, 'forward')).map((state) => [state.tenant, state]));
   return run.scope.flatMap((tenant) => {
     const state = states.get(tenant);
@@ -27,12 +29,6 @@ export async function findObstacles(deps: Deps, run: Run): Promise<readonly stri
     if (!state.copied) return [`tenant ${tenant} is not copied yet; run: npx crossfade start backfill`];
     return STAGES.indexOf(state.stage) > STAGES.indexOf('live') ? [`tenant ${tenant} is in stage ${state.stage}`] : [];
   });
-}
-
-/** After switchover the forward states are history: writing them to the documents would send readers to the wrong store. */
-export async function hasMoved(deps: Deps): Promise<boolean> {
-  const [latest] = await deps.documents.list('journal', { limit: 1, descending: true });
-  return latest?.value.authoritative === 'target';
 }
 
 export type Published = 'published' | 'unchanged' | 'unreadable' | 'conflict';

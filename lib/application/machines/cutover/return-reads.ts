@@ -4,16 +4,18 @@ import { judgeGate } from '../../../domain/gate.ts';
 import { STAGE_ROUTES } from '../../../domain/stage.ts';
 import { NO_TENANT } from '../../../domain/table.ts';
 import { BREAKER_ID } from '../../reads/read-breaker.ts';
+import { directionInForce } from '../../switch/authority.ts';
 import { setStage, tenantStates } from '../../tenants/exposure.ts';
 import { again, judged, proceed, refuse, type Step } from '../step.ts';
-import { hasMoved, publishWish, readersOf, tenantDocuments } from './read-weight.ts';
+import { publishWish, readersOf, tenantDocuments } from './read-weight.ts';
 
 /** Tries at a wish that is being deployed; what is in effect has been returned before the first one. */
 const WISH_TRIES = 60;
 const WISH_WAIT_SECONDS = 5;
 
 export const returnReads: Step = async (deps, run, data) => {
-  if (await hasMoved(deps)) {
+  // After switchover the forward states are history: mirroring them would send readers to the wrong store.
+  if ((await directionInForce(deps)) === 'reverse') {
     return refuse([
       'write authority is with the target, and legacy reads are disabled; run: npx crossfade rollback switchover',
     ]);

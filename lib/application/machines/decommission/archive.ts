@@ -2,10 +2,13 @@
  * Step `archive`: legacy's rows as lines of JSON in the bucket, with a manifest of both stores, and a restore drill: pages are
  * read back, restored in legacy in a transaction that is rolled back, and must give the digest that they were written with.
  */
+
+import { createHash } from 'node:crypto';
 import type { Run } from '../../../contracts/machine-io.ts';
+import { fingerprint } from '../../../domain/fingerprint.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
-import { fingerprint } from '../../../domain/fingerprint.ts';
+import { pinSession } from '../../../sql/baseline/pin-session.ts';
 import {
   type ArchivedRow,
   appliedSoFar,
@@ -14,8 +17,6 @@ import {
   restoredDigest,
   restoreRows,
 } from '../../../sql/decommission/archive-page.ts';
-import { pinSession } from '../../../sql/baseline/pin-session.ts';
-import { createHash } from 'node:crypto';
 import type { Deps } from '../../deps.ts';
 import { loadMigration, type Migration, tableNamed } from '../../migration.ts';
 import { readStoreTables } from '../../read-store-tables.ts';
@@ -51,8 +52,18 @@ interface ArchiveState {
 export const archive: Step = async (deps, run, data) => {
   const migration = await loadMigration(deps);
   const retired = await readRetired(deps);
-  if (retired !== undefined) return proceed({ notes: [`archived by ${retired.execution.split(':').at(-1)} before reverse capture was retired; not archived again`] });
-  if (run.dryRun) return proceed({ notes: [`would archive ${migration.tables.length} tables of legacy to ${deps.objects.bucket}/archive/${executionName(run)}/ and restore some of its pages for proof`] });
+  if (retired !== undefined)
+    return proceed({
+      notes: [
+        `archived by ${retired.execution.split(':').at(-1)} before reverse capture was retired; not archived again`,
+      ],
+    });
+  if (run.dryRun)
+    return proceed({
+      notes: [
+        `would archive ${migration.tables.length} tables of legacy to ${deps.objects.bucket}/archive/${executionName(run)}/ and restore some of its pages for proof`,
+      ],
+    });
   const until = deps.clock.now().getTime() + CALL_MS;
   let state = isArchiveState(data) ? data : await begin(migration, data);
   while (state.at !== null) {
@@ -108,13 +119,26 @@ async function readApplied(deps: Deps): Promise<string> {
 }
 
 /** A page that is archived twice is written under the same key. */
-async function archiveNext({ deps, tables }: Migration, run: Run, state: ArchiveState, at: NonNullable<ArchiveState['at']>): Promise<ArchiveState> {
+async function archiveNext(
+  { deps, tables }: Migration,
+  run: Run,
+  state: ArchiveState,
+  at: NonNullable<ArchiveState['at']>,
+): Promise<ArchiveState> {
   const index = tables.findIndex(({ name }) => name === at.table);
   const table = tables[index];
-  if (table === undefined) throw new RangeError(`table ${at.table} is not in the plan any more; start decommission anew`);
+  if (table === undefined)
+    throw new RangeError(`table ${at.table} is not in the plan any more; start decommission anew`);
   const bytes = Math.min(PAGE_BYTES, deps.databases.pageBytes);
-  const rows = await deps.databases.open('legacy', 'compare').query<ArchivedRow>(archivePage(table, at.after, PAGE_ROWS, bytes));
-  const before = state.tables.find((known) => known.table === table.name) ?? { table: table.name, rows: 0, pages: 0, sha256: '' };
+  const rows = await deps.databases
+    .open('legacy', 'compare')
+    .query<ArchivedRow>(archivePage(table, at.after, PAGE_ROWS, bytes));
+  const before = state.tables.find((known) => known.table === table.name) ?? {
+    table: table.name,
+    rows: 0,
+    pages: 0,
+    sha256: '',
+  };
   const body = rows.map(({ line }) => `${line}\n`).join('');
   if (rows.length > 0) await deps.objects.put(pageKey(run, table.name, before.pages + 1), body, 'application/x-ndjson');
   const archived: ArchivedTable = {
@@ -128,7 +152,12 @@ async function archiveNext({ deps, tables }: Migration, run: Run, state: Archive
   return {
     ...state,
     tables: [...state.tables.filter((known) => known.table !== table.name), archived],
-    at: last?.more === true ? { table: table.name, after: last.row_key } : next === undefined ? null : { table: next.name, after: null },
+    at:
+      last?.more === true
+        ? { table: table.name, after: last.row_key }
+        : next === undefined
+          ? null
+          : { table: next.name, after: null },
   };
 }
 
@@ -140,7 +169,8 @@ async function drill(migration: Migration, run: Run, state: ArchiveState): Promi
       const key = pageKey(run, name, page);
       const body = await migration.deps.objects.get(key);
       if (body === undefined) failures.push(`${key} is not in the bucket`);
-      else if ((await restore(migration.deps, table, body)) !== sha256(body)) failures.push(`${key}: the restored rows are not the archived ones`);
+      else if ((await restore(migration.deps, table, body)) !== sha256(body))
+        failures.push(`${key}: the restored rows are not the archived ones`);
     }
   }
   return failures;
@@ -177,14 +207,19 @@ async function writeManifest(migration: Migration, run: Run, state: ArchiveState
     startedAt: state.startedAt,
     endedAt: deps.clock.now().toISOString(),
     consistent,
-    restore: 'each line is a row: a JSON object of column to text; insert (line ->> column)::type, generated columns left out',
+    restore:
+      'each line is a row: a JSON object of column to text; insert (line ->> column)::type, generated columns left out',
     legacy: tables.map((table) => ({
       ...state.tables.find((archived) => archived.table === table.name),
       pages: state.tables.find((archived) => archived.table === table.name)?.pages ?? 0,
       keys: `archive/${executionName(run)}/${table.name}/`,
       schema: legacy.get(table.name),
     })),
-    target: tables.map((table) => ({ table: table.name, rows: state.targetRows[table.name] ?? null, schema: target.get(table.name) })),
+    target: tables.map((table) => ({
+      table: table.name,
+      rows: state.targetRows[table.name] ?? null,
+      schema: target.get(table.name),
+    })),
   };
   await deps.objects.put(key, JSON.stringify(manifest, null, 1), 'application/json');
   return { key, consistent, sha256: fingerprint(manifest) };

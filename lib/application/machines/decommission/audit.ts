@@ -2,10 +2,11 @@
  * Step `audit`: the target's integrity, proved once more before legacy goes (guide, phase 5). Orphans by anti-join, page by page;
  * constraints, indexes and sequences by catalogue; every row against legacy by exact digest, while the reverse relay keeps both equal.
  */
-import { judgeGate, type GateDecision } from '../../../domain/gate.ts';
+
+import type { Run, StepResult } from '../../../contracts/machine-io.ts';
+import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
 import { compareTables, type DeltaKind } from '../../../domain/schema-parity.ts';
 import type { StoreTable } from '../../../domain/store-table.ts';
-import type { Run, StepResult } from '../../../contracts/machine-io.ts';
 import { type OrphanPageRow, orphanPage } from '../../../sql/decommission/orphan-page.ts';
 import { highestValue, type SequenceRow, sequencesOf } from '../../../sql/switchover/sequences.ts';
 import type { Deps } from '../../deps.ts';
@@ -23,7 +24,14 @@ import { CALL_MS, executionName, readRetired } from './phase.ts';
 const PAGE_ROWS = 20_000;
 const MAX_DETAILS = 20;
 /** Deltas that mean a guarantee of legacy is not there in the target. */
-const GUARANTEES: ReadonlySet<DeltaKind> = new Set(['primary-key', 'unique', 'index', 'foreign-key', 'check', 'nullability']);
+const GUARANTEES: ReadonlySet<DeltaKind> = new Set([
+  'primary-key',
+  'unique',
+  'index',
+  'foreign-key',
+  'check',
+  'nullability',
+]);
 
 /** Handed from call to call, and to `archive`. */
 export interface AuditData {
@@ -43,7 +51,8 @@ export const audit: Step = async (deps, run, data) => {
   const until = deps.clock.now().getTime() + CALL_MS;
   let state = isAuditData(data) ? data : begin(migration);
   while (state.at !== null) {
-    if (deps.clock.now().getTime() >= until) return again(0, { data: state, notes: [`looked for orphans in ${state.looked} rows`] });
+    if (deps.clock.now().getTime() >= until)
+      return again(0, { data: state, notes: [`looked for orphans in ${state.looked} rows`] });
     state = await lookForOrphans(migration, target, state, state.at);
   }
   const compared = await compareStores(migration, run, new Date(until));
@@ -71,16 +80,24 @@ async function lookForOrphans(
 ): Promise<AuditData> {
   const index = tables.findIndex(({ name }) => name === at.table);
   const table = tables[index];
-  if (table === undefined) throw new RangeError(`table ${at.table} is not in the plan any more; start decommission anew`);
+  if (table === undefined)
+    throw new RangeError(`table ${at.table} is not in the plan any more; start decommission anew`);
   const next = tables[index + 1];
   const nextTable = next === undefined ? null : { table: next.name, after: null };
   const links = target.get(table.name)?.links ?? [];
   if (links.length === 0) return { ...state, at: nextTable };
-  const [page] = await deps.databases.open('target', 'compare').query<OrphanPageRow>(orphanPage(table, links, at.after, PAGE_ROWS));
+  const [page] = await deps.databases
+    .open('target', 'compare')
+    .query<OrphanPageRow>(orphanPage(table, links, at.after, PAGE_ROWS));
   // json_build_object and json_agg made it.
-  const found = JSON.parse(page?.orphans ?? '[]') as readonly { readonly count: number; readonly keys: readonly string[] }[];
+  const found = JSON.parse(page?.orphans ?? '[]') as readonly {
+    readonly count: number;
+    readonly keys: readonly string[];
+  }[];
   const examples = found.flatMap(({ count, keys }, place) =>
-    count === 0 ? [] : [`${table.name}: ${count} rows without a parent by ${links[place]?.name}; keys ${keys.join(' ')}`],
+    count === 0
+      ? []
+      : [`${table.name}: ${count} rows without a parent by ${links[place]?.name}; keys ${keys.join(' ')}`],
   );
   const rows = Number(page?.rows ?? 0);
   const last = page?.last ?? null;
@@ -98,7 +115,12 @@ async function compareStores(migration: Migration, run: Run, until: Date): Promi
   const { deps } = migration;
   if ((await readRetired(deps)) !== undefined) return null;
   const tenants = copiedTenants(await tenantStates(deps, 'reverse'));
-  const comparison = await planComparison(migration, 'reverse', { mode: 'columns', form: 'exact', tenants, tables: [] });
+  const comparison = await planComparison(migration, 'reverse', {
+    mode: 'columns',
+    form: 'exact',
+    tenants,
+    tables: [],
+  });
   return (await comparePass(migration, comparison, { id: `decommission-${executionName(run)}`, until })) ?? 'more';
 }
 
@@ -116,7 +138,17 @@ async function conclude(
     equalsZero(deps, 'orphans', state.orphans, `anti-joins over ${state.looked} rows of the target`, state.examples),
     equalsZero(deps, 'missing-guarantees', missing.length, 'pg_catalog of both stores', missing.slice(0, MAX_DETAILS)),
     equalsZero(deps, 'sequences-behind', behind.length, 'sequences and highest values of the target', behind),
-    ...(compared === null ? [] : [equalsZero(deps, 'final-differences', compared.drift.length, `exact digests of ${compared.rows} rows in both stores`, describeDrift(compared))]),
+    ...(compared === null
+      ? []
+      : [
+          equalsZero(
+            deps,
+            'final-differences',
+            compared.drift.length,
+            `exact digests of ${compared.rows} rows in both stores`,
+            describeDrift(compared),
+          ),
+        ]),
   ];
   const rows = Object.fromEntries((compared?.tables ?? []).map((tally) => [tally.table, tally.rows]));
   const note =
@@ -144,7 +176,9 @@ function missingGuarantees(
     const unproved = [...theirs.links, ...theirs.checks].filter(({ validated }) => !validated);
     return [
       ...deltas.filter(({ kind }) => GUARANTEES.has(kind)).map(({ reason }) => reason),
-      ...unproved.map(({ name }) => `${table.name}: constraint ${name} is NOT VALID; run ALTER TABLE … VALIDATE CONSTRAINT ${name}`),
+      ...unproved.map(
+        ({ name }) => `${table.name}: constraint ${name} is NOT VALID; run ALTER TABLE … VALIDATE CONSTRAINT ${name}`,
+      ),
     ];
   });
 }
@@ -152,11 +186,15 @@ function missingGuarantees(
 async function sequencesBehind({ deps, tables }: Migration): Promise<readonly string[]> {
   const session = deps.databases.open('target', 'compare');
   const behind: string[] = [];
-  for (const row of await session.query<SequenceRow>(sequencesOf(tables.map(({ schema, relation }) => [schema, relation] as const)))) {
+  for (const row of await session.query<SequenceRow>(
+    sequencesOf(tables.map(({ schema, relation }) => [schema, relation] as const)),
+  )) {
     if (row.increment.startsWith('-')) continue;
     const [held] = await session.query<{ highest: string | null }>(highestValue(row, row.column));
     if (held?.highest == null || BigInt(row.last_value ?? '0') >= BigInt(held.highest)) continue;
-    behind.push(`${row.sequence_schema}.${row.sequence} stands at ${row.last_value ?? 'its start'}, ${row.relation}.${row.column} holds ${held.highest}: the next insert would fail`);
+    behind.push(
+      `${row.sequence_schema}.${row.sequence} stands at ${row.last_value ?? 'its start'}, ${row.relation}.${row.column} holds ${held.highest}: the next insert would fail`,
+    );
   }
   return behind;
 }
@@ -164,7 +202,10 @@ async function sequencesBehind({ deps, tables }: Migration): Promise<readonly st
 function describeDrift({ drift }: PassResult): readonly string[] {
   return drift
     .slice(0, MAX_DETAILS)
-    .map(({ table, rowKey, kind, columns }) => `${table} ${rowKey} is ${kind}${columns.length === 0 ? '' : ` in ${columns.join(', ')}`}; run: npx crossfade start reconcile --repair`);
+    .map(
+      ({ table, rowKey, kind, columns }) =>
+        `${table} ${rowKey} is ${kind}${columns.length === 0 ? '' : ` in ${columns.join(', ')}`}; run: npx crossfade start reconcile --repair`,
+    );
 }
 
 /** The step's own data comes back as JSON; any other data is of the step before. */

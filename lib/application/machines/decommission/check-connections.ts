@@ -3,7 +3,7 @@
  * (guide, phase 5: "zero active connections to legacy write endpoints"). Idle connections count; Crossfade's own do not.
  */
 import { judgeGate, type Measurement } from '../../../domain/gate.ts';
-import { idleFor, lookAgain, lookEvery, longestGap } from '../../../domain/idle-clock.ts';
+import { idleFor, longestGap, lookAgain, lookEvery } from '../../../domain/idle-clock.ts';
 import { clientSessions, type SessionGroupRow } from '../../../sql/decommission/sessions.ts';
 import { preparedTransactions } from '../../../sql/switchover/prepared-transactions.ts';
 import type { Deps } from '../../deps.ts';
@@ -19,15 +19,23 @@ export const checkConnections: Step = async (deps, run) => {
   const unfenced = await unfencedTables(await loadMigration(deps), 'reverse');
   const now = deps.clock.now();
   const idle = applications.length === 0 && prepared?.prepared === 0 && unfenced.length === 0;
-  const clock = lookAgain(await readClock(deps, LEGACY_IDLE), { idle, now, maxGapMs: longestGap(decommission.idleFor) });
+  const clock = lookAgain(await readClock(deps, LEGACY_IDLE), {
+    idle,
+    now,
+    maxGapMs: longestGap(decommission.idleFor),
+  });
   if (!run.dryRun) await saveClock(deps, LEGACY_IDLE, clock);
 
   const remaining = decommission.idleFor - idleFor(clock);
   const notes = [
     `legacy: ${applications.length === 0 ? 'no application is connected' : `${applications.length} kinds of application connections`}${clock === null ? '' : `, idle since ${clock.since} in ${clock.looks} looks`}`,
-    ...others.map((group) => `not counted: ${describe(group)} (a superuser; name the role in applicationRoles if an application uses it)`),
+    ...others.map(
+      (group) =>
+        `not counted: ${describe(group)} (a superuser; name the role in applicationRoles if an application uses it)`,
+    ),
   ];
-  if (idle && remaining > 0 && !run.dryRun) return again(Math.min(remaining, lookEvery(decommission.idleFor)) / 1000, { notes });
+  if (idle && remaining > 0 && !run.dryRun)
+    return again(Math.min(remaining, lookEvery(decommission.idleFor)) / 1000, { notes });
   const gate = (measurement: Omit<Measurement, 'measuredAt'>) => judgeGate({ ...measurement, measuredAt: now }, now);
   return judged(
     [
@@ -64,7 +72,11 @@ export const checkConnections: Step = async (deps, run) => {
         comparison: 'at least',
         unit: 'ms',
         source: `progress ${LEGACY_IDLE}: looks at pg_stat_activity`,
-        details: [clock === null ? 'the clock starts when the last application has left' : `no application since ${clock.since}`],
+        details: [
+          clock === null
+            ? 'the clock starts when the last application has left'
+            : `no application since ${clock.since}`,
+        ],
       }),
     ],
     { notes },

@@ -23,11 +23,25 @@ export const close: Step = async (deps, run) => {
     const at = deps.clock.now().toISOString();
     // Behind the entry of the switchover and before any later one: the same store stays authoritative.
     const id = `${String(latest.n).padStart(12, '0')}-complete`;
-    await deps.documents.put('journal', id, { ...latest, at, by: run.requestedBy, why: WHY, execution: run.execution }, 'any');
+    await deps.documents.put(
+      'journal',
+      id,
+      { ...latest, at, by: run.requestedBy, why: WHY, execution: run.execution },
+      'any',
+    );
     await deps.documents.put(
       'evidence',
       `${at}#decision#${deps.newId().slice(0, 8)}`,
-      { kind: 'decision', at, machine: run.machine, execution: run.execution, dryRun: false, planHash: deps.planHash, note: WHY, by: run.requestedBy },
+      {
+        kind: 'decision',
+        at,
+        machine: run.machine,
+        execution: run.execution,
+        dryRun: false,
+        planHash: deps.planHash,
+        note: WHY,
+        by: run.requestedBy,
+      },
       'absent',
     );
   }
@@ -35,7 +49,7 @@ export const close: Step = async (deps, run) => {
     notes: [
       `${tenants.length} tenants are complete: the target alone is read and written`,
       ...remaining,
-      `to take Crossfade away: npm run cdk -- destroy --all -c plan=<the plan's file>, then DROP SCHEMA crossfade CASCADE in both stores; the archive stays in ${deps.objects.bucket}`,
+      `to take Crossfade away: npm run cdk -- destroy --all -c plan=<the plan's file>, then DROP SCHEMA crossfade CASCADE in both stores; copy the archive out of ${deps.objects.bucket} first where the deployment keeps nothing (environment dev)`,
     ],
   });
 };

@@ -13,7 +13,7 @@ import { close } from './close.ts';
 import { maintain } from './maintain.ts';
 import { retireReverse } from './retire-reverse.ts';
 
-export const decommission: MachineDefinition = {
+export const decommissionMachine: MachineDefinition = {
   machine: 'decommission',
   entry,
   steps: {

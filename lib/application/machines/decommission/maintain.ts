@@ -4,8 +4,14 @@
  */
 import type { MigratedTable } from '../../../domain/table.ts';
 import { SqlError, type SqlStore } from '../../../ports/sql.ts';
+import {
+  countVacuumRuns,
+  dropIndex,
+  reindex,
+  type VacuumRunsRow,
+  vacuumTable,
+} from '../../../sql/decommission/maintenance.ts';
 import { quoteRelation } from '../../../sql/identifier.ts';
-import { countVacuumRuns, dropIndex, reindex, type VacuumRunsRow, vacuumTable } from '../../../sql/decommission/maintenance.ts';
 import type { Deps } from '../../deps.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
 import { readStoreTables } from '../../read-store-tables.ts';
@@ -36,12 +42,15 @@ export const maintain: Step = async (deps, run, data) => {
   let state: MaintainState = isMaintainState(data) ? data : { work: 'maintain', done: [], left: [] };
   const store = deps.databases.open('target', 'install');
   for (const job of jobs.filter(({ id }) => !state.done.includes(id))) {
-    if (deps.clock.now().getTime() >= until) return again(0, { data: state, notes: [`${state.done.length} of ${jobs.length} done`] });
+    if (deps.clock.now().getTime() >= until)
+      return again(0, { data: state, notes: [`${state.done.length} of ${jobs.length} done`] });
     const why = await attempt(deps, job, store);
     const left = why === undefined ? state.left : [...state.left, `${why}; an administrator may run: ${job.command}`];
     state = { ...state, done: [...state.done, job.id], left };
   }
-  return proceed({ notes: [`${state.done.length - state.left.length} of ${jobs.length} maintenance statements ran`, ...state.left] });
+  return proceed({
+    notes: [`${state.done.length - state.left.length} of ${jobs.length} maintenance statements ran`, ...state.left],
+  });
 };
 
 async function listJobs({ deps, tables }: Migration): Promise<readonly Job[]> {
@@ -65,7 +74,9 @@ function vacuumJob(table: MigratedTable): Job {
       await store.query(vacuumTable(table));
       const [after] = await store.query<VacuumRunsRow>(countVacuumRuns(table));
       // A role without the right to it is only warned.
-      return before?.runs === after?.runs ? `${table.name} was not vacuumed: the role of purpose install does not own it` : undefined;
+      return before?.runs === after?.runs
+        ? `${table.name} was not vacuumed: the role of purpose install does not own it`
+        : undefined;
     },
   };
 }
@@ -76,13 +87,16 @@ function reindexJob(deps: Deps, index: { readonly schema: string; readonly relat
     id: `reindex ${quoteRelation(index)}`,
     command,
     run: async (store) => {
-      if (deps.plan.target.driver === 'rds-data' && bytes > DATA_API_INDEX_BYTES) return `${index.relation} is too large to be rebuilt within a statement of the Data API`;
+      if (deps.plan.target.driver === 'rds-data' && bytes > DATA_API_INDEX_BYTES)
+        return `${index.relation} is too large to be rebuilt within a statement of the Data API`;
       try {
         await store.query(reindex(index));
         return undefined;
       } catch (error) {
         // A rebuild that broke off leaves an invalid index beside the old one.
-        await store.query(dropIndex({ schema: index.schema, relation: `${index.relation}_ccnew` })).catch(() => undefined);
+        await store
+          .query(dropIndex({ schema: index.schema, relation: `${index.relation}_ccnew` }))
+          .catch(() => undefined);
         throw error;
       }
     },

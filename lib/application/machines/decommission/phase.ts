@@ -35,9 +35,9 @@ export async function markRetired(deps: Deps, run: Run): Promise<void> {
 }
 
 export async function readClock(deps: Deps, id: string): Promise<IdleClock | null> {
-  const state = (await deps.documents.get('progress', id))?.value.state;
+  const { clock } = (await deps.documents.get('progress', id))?.value.state ?? {};
   // Written by saveClock only.
-  return (state?.['clock'] as IdleClock | null | undefined) ?? null;
+  return (clock as IdleClock | null | undefined) ?? null;
 }
 
 export async function saveClock(deps: Deps, id: string, clock: IdleClock | null): Promise<void> {

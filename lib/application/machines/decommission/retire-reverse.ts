@@ -3,8 +3,8 @@
  * what was captured last is drained, so that legacy is equal once more at the end of its life. The fence on legacy stays.
  */
 import type { StepResult } from '../../../contracts/machine-io.ts';
-import { judgeGate, type GateDecision } from '../../../domain/gate.ts';
-import { idleFor, lookAgain, lookEvery, longestGap } from '../../../domain/idle-clock.ts';
+import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
+import { idleFor, longestGap, lookAgain, lookEvery } from '../../../domain/idle-clock.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
 import { endComparison } from '../../../sql/decommission/complete-tenants.ts';
 import { dropCapture } from '../../../sql/install/capture.ts';
@@ -15,7 +15,7 @@ import { loadMigration } from '../../migration.ts';
 import { type OutboxHealth, readHealth } from '../../relay/health.ts';
 import { mirrorTenants } from '../../tenants/exposure.ts';
 import { again, judged, proceed, type Step } from '../step.ts';
-import { markRetired, readClock, readRetired, REVERSE_IDLE, saveClock } from './phase.ts';
+import { markRetired, REVERSE_IDLE, readClock, readRetired, saveClock } from './phase.ts';
 
 /** Looking for a quiet time ends after this many times the time that is looked for. */
 const PATIENCE = 3;
@@ -30,7 +30,9 @@ interface RetireState {
 
 export const retireReverse: Step = async (deps, run, data) => {
   const now = deps.clock.now();
-  const state: RetireState = isRetireState(data) ? data : { work: 'retire-reverse', startedAt: now.toISOString(), drainingSince: null };
+  const state: RetireState = isRetireState(data)
+    ? data
+    : { work: 'retire-reverse', startedAt: now.toISOString(), drainingSince: null };
   const health = await readHealth(deps, 'reverse');
   if (state.drainingSince !== null) return drain(deps, state, state.drainingSince, health);
 
@@ -42,8 +44,10 @@ export const retireReverse: Step = async (deps, run, data) => {
   const quiet = idleFor(clock);
   const waited = now.getTime() - Date.parse(state.startedAt);
   const note = `reverse outbox: ${health.pending + health.retry} undelivered, the oldest ${health.oldestMs} ms old; kept up for ${quiet} of ${wanted} ms`;
-  const mayWait = !run.dryRun && retired === undefined && health.parked + health.dead === 0 && waited < PATIENCE * wanted;
-  if (quiet < wanted && mayWait) return again(Math.max(1, Math.min(wanted - quiet, lookEvery(wanted)) / 1000), { data: state, notes: [note] });
+  const mayWait =
+    !run.dryRun && retired === undefined && health.parked + health.dead === 0 && waited < PATIENCE * wanted;
+  if (quiet < wanted && mayWait)
+    return again(Math.max(1, Math.min(wanted - quiet, lookEvery(wanted)) / 1000), { data: state, notes: [note] });
 
   // Once capture has begun to go there is no way back, so a repeated run only finishes it.
   const gates = [setAsideGate(deps, health), ...(retired === undefined ? [quietGate(deps, quiet, wanted)] : [])];
@@ -67,7 +71,11 @@ async function retire(deps: Deps, state: RetireState, mark: () => Promise<void>)
     data: { ...state, drainingSince: deps.clock.now().toISOString() },
     notes: [
       `reverse capture removed from ${migration.tables.length} tables of the target; the fence on legacy stays`,
-      ...(clients.length === 0 ? [] : [`${clients.join(', ')}: applications still call the client library's capture function; take the calls out, then drop schema crossfade`]),
+      ...(clients.length === 0
+        ? []
+        : [
+            `${clients.join(', ')}: applications still call the client library's capture function; take the calls out, then drop schema crossfade`,
+          ]),
     ],
   });
 }
@@ -81,7 +89,11 @@ function removalOf(table: MigratedTable): readonly Statement[] {
 async function drain(deps: Deps, state: RetireState, since: string, health: OutboxHealth): Promise<StepResult> {
   const undelivered = health.pending + health.retry;
   const now = deps.clock.now();
-  if (undelivered > 0 && health.parked + health.dead === 0 && now.getTime() - Date.parse(since) < deps.plan.switchover.drainTimeout) {
+  if (
+    undelivered > 0 &&
+    health.parked + health.dead === 0 &&
+    now.getTime() - Date.parse(since) < deps.plan.switchover.drainTimeout
+  ) {
     await deps.wakeRelay('reverse');
     return again(DRAIN_LOOK_SECONDS, { data: state, notes: [`${undelivered} events of the reverse outbox left`] });
   }
@@ -98,7 +110,9 @@ async function drain(deps: Deps, state: RetireState, since: string, health: Outb
     },
     now,
   );
-  return judged([drained, setAsideGate(deps, health)], { notes: ['the reverse outbox is drained: legacy holds every write up to the end of capture'] });
+  return judged([drained, setAsideGate(deps, health)], {
+    notes: ['the reverse outbox is drained: legacy holds every write up to the end of capture'],
+  });
 }
 
 function setAsideGate(deps: Deps, health: OutboxHealth): GateDecision {
@@ -111,7 +125,9 @@ function setAsideGate(deps: Deps, health: OutboxHealth): GateDecision {
       unit: 'events',
       source: 'crossfade.outbox of the target',
       measuredAt: new Date(health.at),
-      details: health.setAside.map(({ state, table_name, row_key, reason }) => `${state} ${table_name} ${row_key}: ${reason}`),
+      details: health.setAside.map(
+        ({ state, table_name, row_key, reason }) => `${state} ${table_name} ${row_key}: ${reason}`,
+      ),
     },
     deps.clock.now(),
   );

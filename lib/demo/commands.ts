@@ -1,0 +1,84 @@
+/**
+ * The operator's surface: `crossfade` commands as they would be typed, run through the CLI itself (parse, action, payload), and
+ * their answers as `--json` gives them. The demo reaches Crossfade in no other way.
+ */
+import { readFile } from 'node:fs/promises';
+import pc from 'picocolors';
+import { systemClock } from '../adapters/system-clock.ts';
+import type { RunView } from '../application/operate/run-view.ts';
+import { connect } from '../cli/connect.ts';
+import type { ExitCode } from '../cli/exit-codes.ts';
+import type { RunAnswer } from '../cli/follow.ts';
+import { main } from '../cli/main.ts';
+import type { Terminal } from '../cli/terminal.ts';
+import type { Story } from './story.ts';
+
+export interface CommandAnswer<Payload = unknown> {
+  readonly exit: ExitCode;
+  readonly payload: Payload;
+}
+
+export interface Commands {
+  /** Runs it and shows it. Its chatter becomes notes of the story. */
+  run<Payload = unknown>(line: string): Promise<CommandAnswer<Payload>>;
+  /** The same without a word: for looking. */
+  ask<Payload = unknown>(line: string): Promise<CommandAnswer<Payload>>;
+}
+
+export function createCommands(story: Story, environment: Readonly<Record<string, string | undefined>>): Commands {
+  const execute = async <Payload>(line: string, say: (text: string) => void): Promise<CommandAnswer<Payload>> => {
+    const answers: string[] = [];
+    const complaints: string[] = [];
+    const terminal = silentTerminal(answers, (text) => {
+      complaints.push(text);
+      say(text);
+    });
+    const world = { terminal, clock: systemClock, environment, readFile: (path: string) => readFile(path, 'utf8') };
+    const never = new AbortController();
+    const exit = await main([...wordsOf(line), '--json', '--yes'], {
+      ...world,
+      interrupted: () => never.signal,
+      connect: (options) => connect({ ...world, options }),
+    });
+    const text = answers.at(-1);
+    if (text === undefined)
+      throw new Error(`crossfade ${line} gave no answer: ${complaints.join(' ') || `exit ${exit}`}`);
+    // What --json prints is the action's payload; the caller names its type.
+    return { exit, payload: JSON.parse(text) as Payload };
+  };
+  return {
+    run: (line) => {
+      story.command(`npx crossfade ${line}`);
+      return execute(line, (text) => tellChatter(story, text));
+    },
+    ask: (line) => execute(line, () => {}),
+  };
+}
+
+/** What a command that starts or follows a run answers. */
+export type { RunAnswer, RunView };
+
+/** Steps of a run, as the CLI tells them; errors come as the command's answer. */
+function tellChatter(story: Story, text: string): void {
+  const line = text.trim();
+  if (line === '' || line.startsWith('next:') || line.startsWith('crossfade:')) return;
+  story.note(line.replace(/^\d\d:\d\d:\d\dZ?\s+/, '· '));
+}
+
+function silentTerminal(answers: string[], err: (text: string) => void): Terminal {
+  return {
+    out: (text) => void answers.push(text),
+    err,
+    paint: pc.createColors(false),
+    isInteractive: false,
+    isOutputWatched: false,
+    canAsk: false,
+    ask: async () => 'no',
+    clear: () => {},
+  };
+}
+
+/** Words of a command line; `"…"` keeps blanks together. */
+export function wordsOf(line: string): readonly string[] {
+  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '');
+}

@@ -1,0 +1,267 @@
+/** History is copied under live writes, a killed run goes on, what cannot be copied refuses, and only an equal copy counts. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createVirtualClock } from '../../lib/adapters/memory/clock.ts';
+import type { TableProgress } from '../../lib/application/backfill/progress.ts';
+import type { Deps } from '../../lib/application/deps.ts';
+import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
+import { backfillMachine } from '../../lib/application/machines/backfill/machine.ts';
+import type { StepResult } from '../../lib/contracts/machine-io.ts';
+import { tenantStates, turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
+import { SqlError } from '../../lib/ports/sql.ts';
+import { aMigration, type TestMigration } from '../support/migration.ts';
+import { aRun } from '../support/run.ts';
+import { SHOP_SQL } from '../support/shop.ts';
+
+const PLAN = `
+tenants: { column: tenant_id }
+reconcile: { chunkRows: 50, splitRows: 10, recheckAfter: 60ms }
+relay: { poll: 50ms }
+backfill: { batchRows: 20, batchesPerSecond: 10000, backoff: { first: 1ms, max: 2ms } }
+tables:
+  lines: { tenant: { parent: orders, on: { order_id: id } } }
+  orders: { updatedAtColumn: updated_at }
+  currencies: { tenant: none }
+  people: {}
+`;
+
+const SQL = `${SHOP_SQL}
+CREATE TABLE public.people (id integer PRIMARY KEY, tenant_id text NOT NULL, boss integer REFERENCES public.people, mail text);
+`;
+const ROWS = `
+INSERT INTO public.orders (id, tenant_id, reference, amount, note, payload, tags, currency)
+  SELECT i, CASE WHEN i % 3 = 0 THEN 'globex' ELSE 'acme' END, 'r' || i, i / 7.0, NULLIF(i % 5, 0)::text, jsonb_build_object('i', i), ARRAY[i::text, NULL], 'EUR' FROM generate_series(1, 150) AS i;
+INSERT INTO public.lines SELECT o.id, l, l * 2 FROM public.orders AS o, generate_series(1, 2) AS l;
+INSERT INTO public.people SELECT i, 'acme', NULL, 'm' || i FROM generate_series(1, 60) AS i;
+UPDATE public.people SET boss = 61 - id WHERE id <= 30;
+`;
+/** Shared rows are the same in both stores because both ran SHOP_SQL; a stray one is not. */
+const STRAYS = `INSERT INTO public.currencies VALUES ('XXX', 'rogue'); INSERT INTO public.orders (id, tenant_id) VALUES (9000, 'acme'), (9001, 'globex');
+INSERT INTO public.lines VALUES (9000, 1, 1);`;
+
+let shop: TestMigration;
+
+beforeAll(async () => {
+  shop = await aMigration({ plan: PLAN, legacySql: SQL });
+  await shop.target.query(STRAYS);
+  await shop.legacy.query(ROWS);
+  await installSchemas(shop.deps);
+  const migration = await shop.load();
+  await installCapture(migration, 'forward');
+  await fenceStore(migration, 'target');
+});
+
+afterAll(() => shop?.close());
+
+beforeEach(async () => {
+  // Each test copies acme anew: off ends its generation, on begins the next one.
+  await turnOff(shop.deps, 'forward', 'acme', 'test');
+  for (const tenant of ['*', 'acme'])
+    await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: false, why: 'test' });
+});
+
+const run = aRun({ machine: 'backfill' });
+
+/** Runs the machine's steps as its flow does, and stops at a refusal. */
+async function backfill(deps: Deps, runs = run): Promise<readonly StepResult[]> {
+  const results: StepResult[] = [];
+  let data: unknown = null;
+  for (const name of ['plan-copy', 'copy', 'verify-copy']) {
+    for (;;) {
+      const step = backfillMachine.steps[name];
+      if (step === undefined) throw new Error(`no step ${name}`);
+      const result = await step(deps, runs, data);
+      results.push(result);
+      data = result.data;
+      if (!result.proceed) return results;
+      if (!result.again) break;
+    }
+  }
+  return results;
+}
+
+const both = async (sql: string) => ({
+  legacy: (await shop.legacy.query(sql)).rows,
+  target: (await shop.target.query(sql)).rows,
+});
+const progressOf = async (table: string) =>
+  (await shop.deps.documents.get('progress', `backfill/${table}`))?.value.state as unknown as TableProgress | undefined;
+
+/** A database that fails when the test says so: `count` statements of the backfill role pass first. */
+function failingAfter(deps: Deps, count: number, error: Error, times = 1): Deps {
+  let left = count;
+  let failures = times;
+  return {
+    ...deps,
+    databases: {
+      ...deps.databases,
+      open: (store, purpose) => {
+        const session = deps.databases.open(store, purpose);
+        if (purpose !== 'backfill') return session;
+        return {
+          ...session,
+          query: (statement) => {
+            left -= 1;
+            if (left < 0 && failures > 0) {
+              failures -= 1;
+              return Promise.reject(error);
+            }
+            return session.query(statement);
+          },
+        };
+      },
+    },
+  };
+}
+
+describe('backfill', () => {
+  it('copies every table of the scope, removes what legacy does not have, and then counts the tenants as copied', async () => {
+    const results = await backfill(shop.deps);
+
+    expect(results.at(-1)?.gates).toMatchObject([{ gate: 'backfill-digest-equal', pass: true, value: 0 }]);
+    for (const sql of [
+      `SELECT o::text FROM orders o WHERE tenant_id = 'acme' ORDER BY id`,
+      `SELECT l::text FROM lines l JOIN orders o ON o.id = order_id WHERE tenant_id = 'acme' ORDER BY order_id, line`,
+      'SELECT p::text FROM people p ORDER BY id',
+      'SELECT c::text FROM currencies c ORDER BY code',
+    ]) {
+      const { legacy, target } = await both(sql);
+      expect(target).toEqual(legacy);
+    }
+    // Another tenant's rows are nobody's business here, strays among them.
+    expect((await both(`SELECT id FROM orders WHERE tenant_id = 'globex'`)).target).toEqual([{ id: '9001' }]);
+    expect((await tenantStates(shop.deps, 'forward')).filter((state) => state.copied).map((s) => s.tenant)).toEqual([
+      '*',
+      'acme',
+    ]);
+    expect((await shop.deps.documents.get('tenant', 'acme'))?.value.copied).toBe(true);
+  });
+
+  it('has nothing to do the second time', async () => {
+    await backfill(shop.deps);
+    const before = await both('SELECT count(*) FROM crossfade.applied_log');
+
+    const results = await backfill(shop.deps);
+
+    expect(results[0]?.notes).toEqual(['every tenant of the scope is copied already']);
+    expect((await both('SELECT count(*) FROM crossfade.applied_log')).target).toEqual(before.target);
+  });
+
+  it('goes on after the last page that was applied when a run was killed, and copies no row twice', async () => {
+    const killed = failingAfter(shop.deps, 3, new Error('the function was killed'));
+    await expect(backfill(killed)).rejects.toThrow('killed');
+    const halfway = await progressOf('orders');
+    expect(halfway).toMatchObject({ done: false });
+    const { target: before } = await both('SELECT max(id) AS id FROM crossfade.applied_log');
+
+    const results = await backfill(shop.deps);
+
+    expect(results.at(-1)?.gates[0]?.pass).toBe(true);
+    const { rows } = await shop.target.query(
+      `SELECT row_key FROM crossfade.applied_log WHERE table_name = 'orders' AND id > $1 ORDER BY row_key::json ->> 0`,
+      [before[0].id],
+    );
+    expect(rows.length).toBe(100 - (halfway?.rows ?? 0));
+    expect(halfway?.rows).toBeGreaterThan(0);
+  });
+
+  it('does not overwrite or resurrect what was written while it read', async () => {
+    let hasWritten = false;
+    const busy: Deps = {
+      ...shop.deps,
+      databases: {
+        ...shop.deps.databases,
+        open: (store, purpose) => {
+          const session = shop.deps.databases.open(store, purpose);
+          if (purpose !== 'backfill') return session;
+          return {
+            ...session,
+            query: async (statement) => {
+              // Between the read of a page and its apply.
+              if (!hasWritten && statement.text.includes('backfill-orders-0')) {
+                hasWritten = true;
+                await shop.legacy.query(`DELETE FROM orders WHERE id = 2; UPDATE orders SET note = 'late' WHERE id = 4`);
+              }
+              return session.query(statement);
+            },
+          };
+        },
+      },
+    };
+
+    const results = await backfill(busy);
+
+    // Their events are undelivered: in flight, which is not a difference.
+    expect(results.at(-1)?.gates[0]?.pass).toBe(true);
+    expect(results.at(-1)?.notes[0]).toContain('in flight');
+    const { runRelay } = await import('../../lib/application/relay/relay.ts');
+    await runRelay(shop.deps, 'forward', new Date(Date.now() + 400));
+    const { target } = await both('SELECT id, note FROM orders WHERE id IN (2, 4)');
+    expect(target).toEqual([{ id: '4', note: 'late' }]);
+  });
+
+  it('tries a batch again after a failure that passes, as often as the plan says and no more', async () => {
+    const passing = new SqlError('deadlock', { kind: 'transient', sqlState: '40P01' });
+
+    const results = await backfill(failingAfter(shop.deps, 2, passing, 3));
+    expect(results.at(-1)?.gates[0]?.pass).toBe(true);
+
+    await turnOff(shop.deps, 'forward', 'acme', 'test');
+    await turnOn(shop.deps, 'forward', { tenant: 'acme', stage: 'dualwrite', copied: false, why: 'test' });
+    const down = new SqlError('the store is down', { kind: 'unavailable' });
+    await expect(backfill(failingAfter(shop.deps, 2, down, 1_000))).rejects.toThrow('the store is down');
+  });
+
+  it('reports a unique violation that versions cannot decide, and does not count the tenant as copied', async () => {
+    await shop.target.query('CREATE UNIQUE INDEX people_mail ON people (lower(mail))');
+    await shop.legacy.query(`UPDATE people SET mail = 'M5' WHERE id = 6`);
+
+    const results = await backfill(shop.deps);
+
+    const last = results.at(-1);
+    expect(last?.proceed).toBe(false);
+    expect(last?.reasons.join('\n')).toMatch(/people \[[56]\] could not be written: .*people_mail/);
+    expect((await tenantStates(shop.deps, 'forward')).find((state) => state.tenant === 'acme')?.copied).toBe(false);
+
+    // Mended in legacy, the next run copies only what is missing and passes.
+    await shop.legacy.query(`UPDATE people SET mail = 'm6' WHERE id = 6`);
+    expect((await backfill(shop.deps)).at(-1)?.gates[0]?.pass).toBe(true);
+    await shop.target.query('DROP INDEX people_mail');
+  });
+
+  it('changes nothing in a dry run, and says what a run would take', async () => {
+    await turnOff(shop.deps, 'forward', 'acme', 'test');
+    const before = await both('SELECT count(*) FROM orders UNION ALL SELECT count(*) FROM crossfade.applied_log');
+
+    const results = await backfill(shop.deps, { ...run, dryRun: true });
+
+    expect(results[0]?.notes.at(-1)).toMatch(/^dry run: \d+ rows in \d+ batches of 20, at least 1 s at 10000 batches a second/);
+    expect(await both('SELECT count(*) FROM orders UNION ALL SELECT count(*) FROM crossfade.applied_log')).toEqual(before);
+    expect(results.every((result) => result.proceed)).toBe(true);
+  });
+
+  it('refuses a tenant that is not exposed', async () => {
+    await turnOff(shop.deps, 'forward', 'acme', 'test');
+
+    const results = await backfill(shop.deps);
+
+    expect(results[0]?.reasons).toEqual(['not exposed: acme; run: npx crossfade start dual-write']);
+  });
+
+  it('waits for its window, and keeps to its rate', async () => {
+    const clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
+    const slow = {
+      ...shop.deps.plan,
+      backfill: { ...shop.deps.plan.backfill, batchesPerSecond: 2, offPeak: { fromMinute: 1320, toMinute: 360, zone: 'UTC' } },
+    };
+    const deps: Deps = { ...shop.deps, clock, plan: slow };
+    const planned = await backfillMachine.steps['plan-copy']?.(deps, run, null);
+
+    const closed = await backfillMachine.steps.copy?.(deps, run, planned?.data);
+    expect(closed).toMatchObject({ again: true, waitSeconds: 60 });
+
+    clock.set(new Date('2026-01-05T23:00:00Z'));
+    await backfill(deps);
+    // 1 + 5 + 10 + 3 pages and as many sweeps are 30 or so batches, two a second.
+    expect(clock.now().getTime() - Date.parse('2026-01-05T23:00:00Z')).toBeGreaterThan(10_000);
+  });
+});
