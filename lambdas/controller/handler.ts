@@ -1,5 +1,6 @@
 /** Follows the flags once a minute, so that a wish made anywhere is carried out; does nothing before dual-write was begun. */
 import { loadMigration } from '../../lib/application/migration.ts';
+import { carryOutReadWish } from '../../lib/application/reads/carry-out-read-wish.ts';
 import { directionInForce } from '../../lib/application/switch/authority.ts';
 import { type CarriedOut, carryOutWish } from '../../lib/application/tenants/carry-out-wish.ts';
 import { createHandler } from '../shared/handler.ts';
@@ -11,5 +12,6 @@ export const handler = createHandler<unknown, CarriedOut | { readonly idle: stri
   if ((await directionInForce(deps)) === 'reverse') return { idle: 'the target is authoritative; exposure is settled' };
   const carried = await carryOutWish(await loadMigration(deps));
   if (carried.refused.length > 0) deps.log.warn('a wish was not carried out', { refused: carried.refused });
+  await carryOutReadWish(deps);
   return carried;
 });

@@ -1,4 +1,5 @@
 /** GET plan.reads.route: one row or a page of a tenant's rows, in the target's shape, from whichever store the router chooses. */
+import type { Deps } from '../../lib/application/deps.ts';
 import { ReadProblem, type ReadProblemKind } from '../../lib/application/reads/read-problem.ts';
 import { readShapes } from '../../lib/application/reads/read-shapes.ts';
 import {
@@ -9,7 +10,6 @@ import {
   warmUp,
 } from '../../lib/application/reads/route-read.ts';
 import { mayRead } from '../../lib/domain/callers.ts';
-import type { LambdaDeps } from '../shared/deps.ts';
 import { createHandler } from '../shared/handler.ts';
 import { answer, answering, callerOf, type HttpAnswer, type HttpEvent, HttpProblem } from '../shared/http.ts';
 import { readQuery } from './read-query.ts';
@@ -21,30 +21,29 @@ const STATUS_OF: Readonly<Record<ReadProblemKind, number>> = {
   unavailable: 503,
 };
 
-export const handler = createHandler<HttpEvent, HttpAnswer>((deps, event) =>
-  answering(
+export const handler = createHandler<HttpEvent, HttpAnswer>(answerRead);
+
+export function answerRead(deps: Deps, event: HttpEvent): Promise<HttpAnswer> {
+  return answering(
     event,
     (error) => deps.log.error('a read failed', { reason: String(error) }),
     async () => {
       const caller = callerOf(event);
       const request = readQuery(event);
       if (!mayRead(deps.plan.reads.callers, caller, request.tenant)) {
-        throw new HttpProblem(
-          403,
-          'tenant-not-yours',
-          `${caller} is not mapped to tenant ${request.tenant} in reads.callers of the plan`,
-        );
+        const detail = `${caller} is not mapped to tenant ${request.tenant} in reads.callers of the plan`;
+        throw new HttpProblem(403, 'tenant-not-yours', detail);
       }
       const router = await openRouter(deps);
       return toHttp(request, await router.read(request).catch(throwProblem));
     },
-  ),
-);
+  );
+}
 
 /** One a container; a start that failed is tried again by the next request. */
 let opening: Promise<ReadRouter> | undefined;
 
-function openRouter(deps: LambdaDeps): Promise<ReadRouter> {
+function openRouter(deps: Deps): Promise<ReadRouter> {
   opening ??= startRouter(deps).catch((error: unknown) => {
     opening = undefined;
     deps.log.error('the read router cannot start', { reason: String(error) });
@@ -53,7 +52,7 @@ function openRouter(deps: LambdaDeps): Promise<ReadRouter> {
   return opening;
 }
 
-async function startRouter(deps: LambdaDeps): Promise<ReadRouter> {
+async function startRouter(deps: Deps): Promise<ReadRouter> {
   const [tables] = await Promise.all([readShapes(deps), warmUp(deps)]);
   return createReadRouter(deps, tables);
 }

@@ -1,5 +1,6 @@
 /** POST /api/v1/internal/dual-write/dry-run: what would become of a write, without making it (guide phase 2). */
 import { z } from 'zod';
+import type { Deps } from '../../lib/application/deps.ts';
 import { type DryRunAnswer, dryRunRequest, NoSuchWrite } from '../../lib/application/dual-write/dry-run-request.ts';
 import { loadMigration } from '../../lib/application/migration.ts';
 import { mayRead } from '../../lib/domain/callers.ts';
@@ -16,8 +17,10 @@ const bodySchema = z.strictObject({
   payload: z.record(z.string(), z.unknown(), { error: 'expected the legacy row as a JSON object' }),
 });
 
-export const handler = createHandler<HttpEvent, HttpAnswer>((deps, event) =>
-  answering(
+export const handler = createHandler<HttpEvent, HttpAnswer>(answerDryRun);
+
+export function answerDryRun(deps: Deps, event: HttpEvent): Promise<HttpAnswer> {
+  return answering(
     event,
     (error) => deps.log.error('a dry run failed', { reason: String(error) }),
     async (correlationId) => {
@@ -26,11 +29,8 @@ export const handler = createHandler<HttpEvent, HttpAnswer>((deps, event) =>
       const body = parseBody(text);
       // The answer shows a row as the target would hold it, which is a read.
       if (!mayRead(deps.plan.reads.callers, caller, body.tenant_id)) {
-        throw new HttpProblem(
-          403,
-          'tenant-not-yours',
-          `${caller} is not mapped to tenant ${body.tenant_id} in reads.callers of the plan`,
-        );
+        const detail = `${caller} is not mapped to tenant ${body.tenant_id} in reads.callers of the plan`;
+        throw new HttpProblem(403, 'tenant-not-yours', detail);
       }
       const request = { tenant: body.tenant_id, table: body.table ?? null, payload: memberText(text, 'payload') };
       const result = await dryRunRequest(await loadMigration(deps), request).catch((error: unknown) => {
@@ -39,8 +39,8 @@ export const handler = createHandler<HttpEvent, HttpAnswer>((deps, event) =>
       });
       return answer(200, render(result, body.idempotency_key, correlationId));
     },
-  ),
-);
+  );
+}
 
 function bodyOf({ body = '', isBase64Encoded }: HttpEvent): string {
   const text = isBase64Encoded === true ? Buffer.from(body, 'base64').toString('utf8') : body;

@@ -65,7 +65,21 @@ function describeOption(option: Option): OptionDefinition {
   };
 }
 
-const BEGIN = '<!-- reference: generated from the command table; npx vitest run test/cli -u writes it -->';
+const LINE_WIDTH = 120;
+
+/** As Biome formats JSON: lists of text on one line where they fit. */
+export function renderDefinition(definition: CliDefinition): string {
+  const spread = `${JSON.stringify(definition, null, 2)}\n`;
+  return spread.replace(
+    /^( *(?:"[^"\n]+": )?)\[\n((?: *"(?:[^"\\\n]|\\.)*",?\n)+) *\](,?)$/gm,
+    (whole, start, items, end) => {
+      const joined = `${start}[${String(items).trim().split(/\n */).join(' ')}]${end}`;
+      return joined.length <= LINE_WIDTH ? joined : whole;
+    },
+  );
+}
+
+const BEGIN = '<!-- reference: generated from the command table; npm test -- test/cli -u writes it -->';
 const END = '<!-- end of reference -->';
 
 /** @returns `document` with its reference renewed. @throws {RangeError} when the marks are gone. */

@@ -15,6 +15,8 @@ export interface MachineInput {
   readonly repair?: boolean | undefined;
   readonly mode?: string | undefined;
   readonly tables?: readonly string[] | undefined;
+  /** Rows compared at most, in the window scope (guide: `--limit=2000`). */
+  readonly limit?: number | undefined;
   readonly requestedBy?: string | undefined;
   readonly reason?: string | undefined;
 }
@@ -48,6 +50,7 @@ export interface Run {
   readonly repair: boolean;
   readonly mode: string | null;
   readonly tables: readonly string[];
+  readonly limit: number | null;
   readonly requestedBy: string;
   readonly startedAt: string;
 }

@@ -3,7 +3,7 @@
  * which decide the secrets that it may read (a test compares them with what its code opens).
  */
 import type { FunctionName } from '../contracts/functions.ts';
-import type { RolePurpose } from '../plan/plan.ts';
+import { ROLE_PURPOSES, type RolePurpose } from '../plan/plan.ts';
 
 export type Ability =
   /** Reads the wish from AppConfig. */
@@ -16,14 +16,10 @@ export type Ability =
   | 'send-retries'
   /** Takes from the retry queues. */
   | 'take-retries'
-  /** Asks how full the queues are. */
-  | 'queue-depths'
   /** Starts the relay now. */
   | 'wake-relay'
   /** Looks at other executions of the machines. */
   | 'describe-executions'
-  /** Stops other executions of the machines. */
-  | 'stop-executions'
   /** Turns the termination protection of the two stacks on and off. */
   | 'protect-stacks';
 
@@ -40,91 +36,76 @@ export interface FunctionRow {
 
 /** Below the 330 s of TimeoutSeconds in the machines, so that a function that is too slow reports its own end. */
 export const STEP_SECONDS = 300;
+/** MB at which Lambda gives one whole processor. */
+const ONE_PROCESSOR = 1769;
 
 export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
-  baseline: step(
-    'phase 1: compares schemas, probes writes',
-    ['install', 'apply', 'compare', 'relay'],
-    ['protect-stacks'],
-  ),
-  'dual-write': step(
-    'phase 2: installs capture, exposes tenants',
-    ['install', 'relay', 'apply', 'backfill', 'compare', 'fence', 'read'],
-    ['read-flags', 'publish-flags', 'queue-depths', 'wake-relay', 'protect-stacks'],
-  ),
-  backfill: step(
-    'phase 3: copies history',
-    ['install', 'relay', 'apply', 'backfill', 'compare'],
-    ['read-flags', 'queue-depths'],
-  ),
-  reconcile: step(
-    'phase 3: one cycle of comparison',
-    ['install', 'relay', 'apply', 'backfill', 'compare'],
-    ['queue-depths'],
-    1769,
-  ),
-  cutover: step(
-    'phase 4: moves reads',
-    ['install', 'compare', 'relay', 'read'],
-    ['read-flags', 'publish-flags', 'queue-depths'],
-  ),
+  baseline: step('phase 1: compares schemas, probes writes', ROLE_PURPOSES, ['protect-stacks']),
+  'dual-write': step('phase 2: installs capture, exposes tenants', ROLE_PURPOSES, [
+    'read-flags',
+    'publish-flags',
+    'wake-relay',
+  ]),
+  backfill: step('phase 3: copies history', ['relay', 'backfill', 'compare'], ['read-flags']),
+  reconcile: step('phase 3: one cycle of comparison', ['relay', 'backfill', 'compare'], ['objects'], ONE_PROCESSOR),
+  cutover: step('phase 4: moves reads', ['install', 'relay', 'compare', 'read'], ['read-flags', 'publish-flags']),
   switchover: step(
     'phase 4: moves write authority',
     ['install', 'relay', 'apply', 'backfill', 'compare', 'fence'],
-    ['read-flags', 'publish-flags', 'queue-depths', 'wake-relay'],
-    1769,
+    ['read-flags', 'objects', 'wake-relay'],
+    ONE_PROCESSOR,
   ),
   decommission: step(
     'phase 5: proves, archives, closes',
-    ['install', 'relay', 'apply', 'compare', 'fence'],
-    ['read-flags', 'publish-flags', 'queue-depths', 'wake-relay', 'protect-stacks'],
-    1769,
+    ROLE_PURPOSES,
+    ['read-flags', 'objects', 'wake-relay', 'protect-stacks'],
+    ONE_PROCESSOR,
   ),
   rollback: step(
     'the way back from any machine',
-    ['install', 'relay', 'apply', 'backfill', 'compare', 'fence', 'read'],
-    ['read-flags', 'publish-flags', 'queue-depths', 'wake-relay', 'stop-executions', 'protect-stacks'],
+    ['install', 'relay', 'apply', 'backfill', 'compare', 'fence'],
+    ['read-flags', 'publish-flags', 'objects', 'wake-relay', 'protect-stacks'],
   ),
   relay: {
     about: 'carries outbox events of one direction to the other store',
     memory: 1024,
     timeout: 'run',
     purposes: ['relay', 'apply', 'backfill', 'compare'],
-    abilities: ['send-retries', 'queue-depths'],
+    abilities: ['send-retries'],
   },
   retry: {
     about: 'tries again what the relay could not apply',
     memory: 512,
     timeout: 60,
     purposes: ['relay', 'apply', 'backfill', 'compare'],
-    abilities: ['send-retries', 'take-retries', 'queue-depths'],
+    abilities: ['take-retries'],
   },
   controller: {
     about: 'carries out the wish of the flags, tenant by tenant',
     memory: 512,
     timeout: STEP_SECONDS,
-    purposes: ['install', 'relay', 'apply', 'backfill', 'compare', 'fence'],
-    abilities: ['read-flags', 'queue-depths', 'wake-relay', 'describe-executions'],
+    purposes: ['relay', 'apply', 'backfill', 'compare'],
+    abilities: ['read-flags', 'wake-relay'],
   },
   'dry-run': {
     about: 'POST dry-run: a write that is rolled back',
     memory: 512,
     timeout: 29,
-    purposes: ['apply', 'compare', 'relay'],
+    purposes: ['apply', 'compare'],
     abilities: [],
   },
   data: {
     about: 'GET data: the read router',
     memory: 1024,
     timeout: 29,
-    purposes: ['read'],
-    abilities: ['read-flags'],
+    purposes: ['read', 'compare'],
+    abilities: ['read-flags', 'objects'],
   },
   routing: {
     about: 'GET routing: the routing in effect',
     memory: 256,
     timeout: 10,
-    purposes: [],
+    purposes: ['read'],
     abilities: ['read-flags'],
   },
 };
@@ -140,6 +121,6 @@ function step(
     memory,
     timeout: STEP_SECONDS,
     purposes,
-    abilities: ['objects', 'describe-executions', ...abilities],
+    abilities: ['describe-executions', ...abilities],
   };
 }

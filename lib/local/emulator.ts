@@ -2,7 +2,7 @@
  * The AWS endpoint of a rehearsal: MiniStack in a virtual environment with signatures checked, or the LocalStack-compatible endpoint
  * that AWS_ENDPOINT_URL names.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AwsCredentials, CHECKOUT, LOCAL_REGION, localEnvironment, PYTHON } from './checkout.ts';
 import { createOperator, ROOT_CREDENTIALS } from './emulator-operator.ts';
@@ -48,6 +48,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   }
   const temporary = join(options.folder, 'tmp');
   mkdirSync(temporary, { recursive: true });
+  // Functions run from there as CommonJS, which the nearest package.json, the checkout's, would deny them.
+  writeFileSync(join(temporary, 'package.json'), '{}\n');
   const url = `http://127.0.0.1:${options.port}`;
   const logFile = join(options.folder, 'emulator.log');
   const { AWS_ENDPOINT_URL: _, ...environment } = localEnvironment(url, ROOT_CREDENTIALS);

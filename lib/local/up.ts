@@ -132,7 +132,7 @@ export function status(folder: string): LocalStatus {
     ? 'npm run local -- up'
     : plan === null
       ? 'npm run local -- up --plan PLAN'
-      : `. ${quote(variablesFile)} && npx crossfade status ${plan.name}`;
+      : `. ${quote(variablesFile)} && npx crossfade status --plan ${plan.name}`;
   return { state: up ? 'up' : 'broken', services, plan, variablesFile, next };
 }
 

@@ -66,10 +66,10 @@ export function mappingOf(table: MigratedTable, direction: Direction): readonly 
   return direction === 'forward' ? table.forward : table.reverse;
 }
 
-/** A scalar subquery: the row as a JSON object of the receiver's columns. `row` is an alias of the source's row type. */
+/** A scalar subquery (an alias that is also a column's name would print that column): the row as a JSON object of the receiver's columns. `row` is an alias of the source's row type. */
 export function mappedJson(table: MigratedTable, direction: Direction, row: string): string {
   const fields = mappingOf(table, direction).map(
     ({ column, expression }) => `(${expression}) AS ${quoteIdentifier(column)}`,
   );
-  return `(SELECT row_to_json(mapped) FROM (SELECT ${fields.join(', ')} FROM (SELECT ${row}.*) AS source_row) AS mapped)`;
+  return `(SELECT row_to_json(crossfade_mapped) FROM (SELECT ${fields.join(', ')} FROM (SELECT ${row}.*) AS source_row) AS crossfade_mapped)`;
 }

@@ -117,7 +117,7 @@ test('a file that is not what is deployed fails', async () => {
 
 test('says why the stacks are protected', async () => {
   const world = createWorld({ terminationProtection: true });
-  await world.documents.put('machine', 'baseline', aMachine({ openedAt: NOON }), 'absent');
+  await world.documents.put('machine', 'baseline', aMachine({ openedAt: NOON, passed: { acme: NOON } }), 'absent');
 
   const { payload } = await world.json<DoctorPayload>('doctor');
 
@@ -146,4 +146,17 @@ test('a check that throws has failed with its message, and the others still answ
   expect(exit).toBe(1);
   expect(resultOf(payload, 'queues')).toMatchObject({ result: 'failed', says: 'AccessDenied: sqs:GetQueueAttributes' });
   expect(resultOf(payload, 'flags')?.result).toBe('ok');
+});
+
+test('stacks that are not protected while a migration is under way are a warning', async () => {
+  const world = createWorld();
+  await world.documents.put('machine', 'baseline', aMachine({ openedAt: NOON, passed: { acme: NOON } }), 'absent');
+
+  const { exit, payload } = await world.json<DoctorPayload>('doctor');
+
+  expect(exit).toBe(0);
+  expect(resultOf(payload, 'termination protection')).toMatchObject({
+    result: 'warning',
+    says: expect.stringContaining('off, and should be on'),
+  });
 });

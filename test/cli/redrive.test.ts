@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
+import { SILENT_LOG } from '../../lib/adapters/memory/log.ts';
+import { carryOutRedrive, type RedriveDeps } from '../../lib/application/operate/carry-out-redrive.ts';
 import type { RedrivePayload } from '../../lib/application/operate/redrive.ts';
+import { redriveEvents } from '../../lib/sql/relay/redrive-events.ts';
+import type { Statement } from '../../lib/sql/statement.ts';
 import { NOON } from './support/records.ts';
 import { createWorld } from './support/world.ts';
 
@@ -78,4 +82,38 @@ function carryOutAfter(world: ReturnType<typeof createWorld>, looks: number, eve
     }
     return get(kind, id);
   };
+}
+
+test('the relay brings the events back, drops their claim checks, and does it once', async () => {
+  const world = await worldWithSetAside();
+  await world.queues.send('forward', [{ direction: 'forward', seq: '42', correlationId: null, reason: 'timeout' }], 0);
+  world.queues.receive('forward')?.bury();
+  await world.run('redrive');
+  const statements: Statement[] = [];
+  const deps = relayDeps(world, statements);
+
+  await carryOutRedrive(deps, 'forward');
+  await carryOutRedrive(deps, 'forward');
+
+  expect(statements).toEqual([redriveEvents(['dead', 'parked'])]);
+  expect((await world.documents.get('progress', 'redrive/forward'))?.value.state).toMatchObject({
+    events: 2,
+    carriedOutAt: NOON,
+  });
+  expect(await world.queues.depth('forward')).toEqual({ waiting: 0, inFlight: 0, dead: 0 });
+});
+
+/** A relay whose source answers two events to every statement. */
+function relayDeps({ documents, queues, clock }: ReturnType<typeof createWorld>, statements: Statement[]): RedriveDeps {
+  const session = {
+    query: async <Row>(statement: Statement) => {
+      statements.push(statement);
+      // Only their number is read.
+      return [{ seq: '41' }, { seq: '42' }] as Row[];
+    },
+    transaction: () => Promise.reject(new Error('no transaction is needed')),
+    close: async () => undefined,
+  };
+  const databases = { open: () => session, pageBytes: 1, close: async () => undefined };
+  return { documents, queues, clock, databases, log: SILENT_LOG };
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { COMMANDS } from '../../lib/cli/commands/all.ts';
 import { EXIT_MEANINGS } from '../../lib/cli/exit-codes.ts';
 import { buildProgram } from '../../lib/cli/program.ts';
-import { describeProgram, renewReference } from '../../lib/cli/reference.ts';
+import { describeProgram, renderDefinition, renewReference } from '../../lib/cli/reference.ts';
 import { createWorld } from './support/world.ts';
 
 const DEFINITION = '../../docs/cli-definition.json';
@@ -12,7 +12,7 @@ const GUIDE = '../../docs/cli.md';
 test('docs/cli-definition.json is the command tree', async () => {
   const definition = describeProgram(buildProgram(async () => undefined));
 
-  await expect(`${JSON.stringify(definition, null, 2)}\n`).toMatchFileSnapshot(DEFINITION);
+  await expect(renderDefinition(definition)).toMatchFileSnapshot(DEFINITION);
 });
 
 test('the reference in docs/cli.md is that of the program', async () => {

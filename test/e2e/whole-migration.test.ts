@@ -1,7 +1,9 @@
 /** One migration through all phases on the deployed system: each machine shows a success, a refusal and a rollback. */
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Rehearsal, startRehearsal } from '../support/rehearsal.ts';
+import { openApi } from '../../lib/demo/traffic/api.ts';
+import { type Answer, type Rehearsal, startRehearsal } from '../support/rehearsal.ts';
 
 const LEGACY = `
 CREATE ROLE bank_app LOGIN;
@@ -51,6 +53,63 @@ async function rogue(sql: string): Promise<void> {
   const all = (what: string) =>
     ['accounts', 'movements'].map((table) => `ALTER TABLE ${table} ${what} TRIGGER crossfade_fence`).join('; ');
   await bank.target.query(`BEGIN; ${all('DISABLE')}; ${sql}; ${all('ENABLE ALWAYS')}; COMMIT`);
+}
+
+/** One reconciliation cycle of our own; the scheduled one may be under way. */
+async function cycle(...args: string[]): Promise<Answer> {
+  for (;;) {
+    const answer = await start('reconcile', ...args);
+    if (answer.exitCode !== 3 || !told(answer).includes('already running')) return answer;
+  }
+}
+
+/** Cycles until the drift clock has run as long as the plan asks for; cutover's dry run judges the gate. */
+async function passDriftGate(): Promise<void> {
+  await eventually(async () => {
+    await cycle();
+    return (await bank.crossfade('drift', 'status')).json.clock?.pass === true;
+  }, 'the drift gate passes');
+}
+
+async function openReads() {
+  const { endpoint, credentials } = bank.environment;
+  const api = openApi({ apiUrl: bank.apiUrl, endpoint, region: 'us-east-1', credentials });
+  const read = () => api.get('/api/v2/data', { tenant: 'acme', table: 'accounts', key: '[2]' });
+  return {
+    read,
+    readUntil: async (store: 'legacy' | 'target') => {
+      await eventually(async () => (await read()).servedBy === store, `${store} answers`);
+      return read();
+    },
+    /** Keeps reading, as users do, while something else happens. */
+    whileReading: async (work: () => Promise<Answer>) => {
+      let going = true;
+      const reader = (async () => {
+        while (going) await read();
+      })();
+      const answer = await work();
+      going = false;
+      await reader;
+      return answer;
+    },
+    close: () => api.close(),
+  };
+}
+
+async function applicationConnection(): Promise<pg.Client> {
+  await bank.legacy.query(`ALTER ROLE bank_app PASSWORD 'app'`);
+  const url = new URL(bank.environment.stores.legacy.url);
+  url.username = 'bank_app';
+  url.password = 'app';
+  const client = new pg.Client({ connectionString: url.toString() });
+  await client.connect();
+  return client;
+}
+
+async function approvalId(): Promise<string> {
+  const { json } = await bank.crossfade('approvals');
+  const [first] = json.approvals.filter((approval: { decision: unknown }) => approval.decision == null);
+  return first.id;
 }
 
 /** Waits for something to be true in a database: bounded, by looking. */
@@ -111,12 +170,69 @@ describe('a whole migration', { timeout: 300_000 }, () => {
       `UPDATE accounts SET nick = 'rogue' WHERE id = 7; DELETE FROM movements WHERE account_id = 8; INSERT INTO accounts (id, tenant_id, amount) VALUES (99999, 'acme', 1)`,
     );
 
-    await expectExit(await start('reconcile'), 4);
+    await expectExit(await cycle(), 4);
     await expectExit(await start('cutover'), 3);
-    await expectExit(await start('reconcile', '--repair'), 4);
+    await expectExit(await cycle('--repair'), 4);
     await expectEqualStores();
     await expectExit(await rollback('reconcile'), 0);
     await expectExit(await start('backfill'), 0);
-    await expectExit(await start('reconcile'), 0);
+    await expectExit(await cycle(), 0);
+  });
+
+  it('cutover moves reads by canary once drift has been low for long enough, and its rollback returns them', async () => {
+    const api = await openReads();
+    await passDriftGate();
+    await expectExit(await api.whileReading(() => start('cutover')), 0);
+    expect((await api.read()).servedBy).toBe('target');
+
+    await expectExit(await rollback('cutover'), 0);
+
+    expect((await api.readUntil('legacy')).servedBy).toBe('legacy');
+    await expectExit(await start('switchover'), 3);
+    await passDriftGate();
+    await expectExit(await api.whileReading(() => start('cutover')), 0);
+    api.close();
+  });
+
+  it('switchover moves authority without losing a write, and its rollback brings everything back', async () => {
+    await passDriftGate();
+    await expectExit(await start('switchover', '--dry-run'), 0);
+    await expectExit(await start('switchover'), 0);
+    await bank.target.query(
+      `INSERT INTO accounts (tenant_id, amount, nick) VALUES ('acme', 12.34, 'written on target')`,
+    );
+    await expect(bank.legacy.query(`UPDATE accounts SET cents = 1`)).rejects.toThrow(/fenced/);
+
+    await expectExit(await rollback('switchover'), 0);
+
+    await expectEqualStores();
+    expect(
+      (await bank.legacy.query(`SELECT cents::int AS cents FROM accounts WHERE nick = 'written on target'`)).rows,
+    ).toEqual([{ cents: 1234 }]);
+    await bank.legacy.query(`UPDATE accounts SET nick = 'legacy again' WHERE id = 3`);
+    await eventually(
+      async () => (await bank.target.query(`SELECT 1 FROM accounts WHERE nick = 'legacy again'`)).rows.length === 1,
+      'forward delivery goes on',
+    );
+    await passDriftGate();
+    await expectExit(await start('switchover'), 0);
+  });
+
+  it('decommission refuses while an application is connected to legacy, can be undone before capture goes, and completes by approval', async () => {
+    const lingering = await applicationConnection();
+    await expectExit(await start('decommission'), 3);
+    await lingering.end();
+
+    await expectExit(await start('decommission'), 5);
+    await expectExit(await bank.crossfade('approve', await approvalId(), '--reject', '--comment', 'not today'), 0);
+    await expectExit(await rollback('decommission'), 0);
+
+    await expectExit(await start('decommission'), 5);
+    await expectExit(await bank.crossfade('approve', await approvalId(), '--comment', 'go'), 0);
+    await eventually(
+      async () => (await bank.crossfade('status')).json.phase === 'complete',
+      'the migration is complete',
+    );
+    expect((await bank.target.query(`SELECT 1 FROM pg_trigger WHERE tgname = 'crossfade_capture'`)).rows).toEqual([]);
   });
 });

@@ -16,9 +16,11 @@ describe('what a function may do', () => {
   it('reads only the secrets of the purposes in its row', () => {
     const deployment = deploy(PROD_PLAN);
 
-    const secrets = resourcesOf(deployment, 'data', 'secretsmanager:GetSecretValue');
+    const secrets = resourcesOf(deployment, 'dry-run', 'secretsmanager:GetSecretValue');
 
-    expect(secrets).toEqual([roleSecret('legacy', 'read'), roleSecret('target', 'read')]);
+    expect(secrets).toEqual(
+      ['legacy', 'target'].flatMap((store) => [roleSecret(store, 'apply'), roleSecret(store, 'compare')]),
+    );
   });
 
   it('uses the Data API on the clusters of the plan and no other', () => {
@@ -31,17 +33,16 @@ describe('what a function may do', () => {
     ]);
   });
 
-  it('opens no store at all where it needs none', () => {
-    const deployment = deploy(DEV_PLAN);
+  it('opens no store when all that it does is to empty the state', () => {
+    const { state } = deploy(DEV_PLAN);
 
-    expect(resourcesOf(deployment, 'routing', 'rds-data:ExecuteStatement')).toEqual([]);
-    expect(resourcesOf(deployment, 'routing', 'secretsmanager:GetSecretValue')).toEqual([]);
+    expect(JSON.stringify(state.findResources('AWS::IAM::Policy'))).not.toMatch(/rds-data|secretsmanager/);
   });
 
   it.each([
-    ['appconfig:StartDeployment', ['cutover', 'decommission', 'dual-write', 'rollback', 'switchover']],
-    ['states:StopExecution', ['rollback']],
-    ['cloudformation:UpdateTerminationProtection', ['baseline', 'decommission', 'dual-write', 'rollback']],
+    ['appconfig:StartDeployment', ['cutover', 'dual-write', 'rollback']],
+    ['states:StopExecution', []],
+    ['cloudformation:UpdateTerminationProtection', ['baseline', 'decommission', 'rollback']],
     ['sqs:ReceiveMessage', ['retry']],
     ['states:StartExecution', []],
     ['states:SendTaskSuccess', []],

@@ -49,7 +49,17 @@ export interface Deployment {
   readonly stacks: { readonly state: Stack; readonly control: Stack };
 }
 
+const deployments = new Map<string, Deployment>();
+
+/** Templates are read only, and take a second to make: one is made for each plan and context of a test file. */
 export function deploy(planText: string, context: Readonly<Record<string, unknown>> = {}): Deployment {
+  const key = JSON.stringify([planText, context]);
+  const deployment = deployments.get(key) ?? synthesise(planText, context);
+  deployments.set(key, deployment);
+  return deployment;
+}
+
+function synthesise(planText: string, context: Readonly<Record<string, unknown>>): Deployment {
   const plan = loadPlan(planText, 'plan.yaml');
   const app = new App({ context: { ...cdkContext(), 'aws:cdk:bundling-stacks': [], ...context } });
   const stacks = addCrossfade(app, { plan, handlers: 'lambdas', env: { account: ACCOUNT, region: REGION } });

@@ -47,9 +47,10 @@ describe('cdk-nag', () => {
   it('would find a bucket that nobody argued for', () => {
     const app = anApp({});
     const { state } = addCrossfade(app, { plan: loadPlan(DEV_PLAN, 'plan.yaml'), handlers: 'lambdas' });
+
     state.bucket.node.tryFindChild('Policy')?.node.tryRemoveChild('Resource');
 
-    expect(findings(app)).not.toEqual([]);
+    expect(findings(app)).toContain('AwsSolutions::AwsSolutions-S10');
   });
 });
 
@@ -59,17 +60,16 @@ function anApp(context: Readonly<Record<string, unknown>>): App {
   return new App({ outdir, context: { ...CONTEXT, 'aws:cdk:bundling-stacks': [], ...context } });
 }
 
-/** Rules that were broken, with what broke them; CDK writes its report beside the templates. */
+/** The rules that were broken; CDK ends the synthesis with a report of them. */
 function findings(app: App): string[] {
   const exitCode = process.exitCode;
-  app.synth();
-  // CDK marks the process as failed for a finding; the test runner is not what failed.
-  process.exitCode = exitCode;
-  const report = JSON.parse(readFileSync(join(app.outdir, 'policy-validation-report.json'), 'utf8'));
-  return report.pluginReports.flatMap(
-    (plugin: { violations: { ruleName: string; violatingConstructs: { constructPath: string }[] }[] }) =>
-      plugin.violations.flatMap(({ ruleName, violatingConstructs }) =>
-        violatingConstructs.map(({ constructPath }) => `${ruleName} ${constructPath}`),
-      ),
-  );
+  try {
+    app.synth();
+    return [];
+  } catch (error) {
+    return [...String(error).matchAll(/Acknowledge with '(?<rule>[^']+)'/g)].map((match) => match.groups?.rule ?? '');
+  } finally {
+    // CDK marks the process as failed for a finding; the test runner is not what failed.
+    process.exitCode = exitCode;
+  }
 }

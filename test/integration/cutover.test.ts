@@ -4,6 +4,7 @@ import { createMemoryFlags, type MemoryFlags } from '../../lib/adapters/memory/f
 import type { Deps } from '../../lib/application/deps.ts';
 import { cutoverMachine } from '../../lib/application/machines/cutover/machine.ts';
 import { returnReads, verifyReads } from '../../lib/application/machines/cutover/return-reads.ts';
+import { carryOutReadWish } from '../../lib/application/reads/carry-out-read-wish.ts';
 import { setStage } from '../../lib/application/tenants/exposure.ts';
 import type { StepResult } from '../../lib/contracts/machine-io.ts';
 import type { TestMigration } from '../support/migration.ts';
@@ -177,6 +178,25 @@ describe('the canary', () => {
     const watched = await step('watch-canary', started.data);
 
     expect(failedGates(watched)).toContain('canary-breaker-openings');
+  });
+
+  it('ends when the flag takes the reads of a tenant back', async () => {
+    const started = await step('start-canary');
+    const wish = await flags.read();
+    if (wish === undefined) throw new Error('the flags are readable');
+    expect(await carryOutReadWish(deps)).toEqual([]);
+    const target_reads = { ...wish.flags.target_reads, except: ['acme'] };
+    await flags.publish({ ...wish.flags, target_reads }, wish.version, 'test');
+
+    flags.setReadable(false);
+    expect(await carryOutReadWish(deps)).toEqual([]);
+    flags.setReadable(true);
+    expect(await carryOutReadWish(deps)).toEqual(['acme']);
+
+    expect(await stages()).toEqual({ '*': 'live 10', acme: 'dualwrite 0', globex: 'live 10' });
+    expect((await step('watch-canary', started.data)).reasons).toEqual([
+      'the reads of acme are no longer at their weight: somebody took them back',
+    ]);
   });
 
   it('waits for reads, and refuses when none come', async () => {

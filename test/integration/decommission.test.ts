@@ -27,6 +27,7 @@ const RUN: Run = {
   repair: false,
   mode: null,
   tables: [],
+  limit: null,
   requestedBy: 'test',
   startedAt: '2026-01-01T00:00:00.000Z',
 };

@@ -1,7 +1,7 @@
 /** Phases 1 and 5 over the RDS Data API, with its limits and under Crossfade's own roles: what works over `pg` only is seen here. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../lib/adapters/system-clock.ts';
 import { createRdsDataStore } from '../../lib/adapters/rds-data/sql-store.ts';
+import { systemClock } from '../../lib/adapters/system-clock.ts';
 import type { Deps } from '../../lib/application/deps.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { baselineMachine } from '../../lib/application/machines/baseline/machine.ts';
@@ -74,6 +74,7 @@ function aRun(machine: Run['machine']): Run {
     repair: false,
     mode: null,
     tables: [],
+    limit: null,
     requestedBy: 'test',
     startedAt: '2026-01-01T00:00:00.000Z',
   };
@@ -114,7 +115,13 @@ describe('over the RDS Data API', () => {
       await turnOn(deps, 'forward', { tenant, stage: 'live', copied: true, why: 'test' });
     await installCapture(migration, 'reverse');
     await fenceStore(migration, 'legacy');
-    await decideAuthority(deps, { direction: 'reverse', stage: 'rampdown', by: 'test', why: 'test', execution: 'test' });
+    await decideAuthority(deps, {
+      direction: 'reverse',
+      stage: 'rampdown',
+      by: 'test',
+      why: 'test',
+      execution: 'test',
+    });
 
     const results = await runSteps(decommissionMachine.steps, aRun('decommission'));
 
@@ -122,6 +129,6 @@ describe('over the RDS Data API', () => {
     const notes = results.flatMap((result) => result.notes).join('\n');
     expect(notes).toContain('1202 rows of 3 tables archived');
     expect(notes).toContain('7 of 7 maintenance statements ran');
-    expect(await deps.objects.get('archive/api/orders/000004.jsonl')).toBeDefined();
+    expect(await deps.objects.get('archive/api/orders/000003.jsonl')).toBeDefined();
   });
 });

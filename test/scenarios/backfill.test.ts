@@ -5,8 +5,8 @@ import type { TableProgress } from '../../lib/application/backfill/progress.ts';
 import type { Deps } from '../../lib/application/deps.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { backfillMachine } from '../../lib/application/machines/backfill/machine.ts';
-import type { StepResult } from '../../lib/contracts/machine-io.ts';
 import { tenantStates, turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
+import type { StepResult } from '../../lib/contracts/machine-io.ts';
 import { SqlError } from '../../lib/ports/sql.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
@@ -179,7 +179,9 @@ describe('backfill', () => {
               // Between the read of a page and its apply.
               if (!hasWritten && statement.text.includes('backfill-orders-0')) {
                 hasWritten = true;
-                await shop.legacy.query(`DELETE FROM orders WHERE id = 2; UPDATE orders SET note = 'late' WHERE id = 4`);
+                await shop.legacy.query(
+                  `DELETE FROM orders WHERE id = 2; UPDATE orders SET note = 'late' WHERE id = 4`,
+                );
               }
               return session.query(statement);
             },
@@ -234,8 +236,12 @@ describe('backfill', () => {
 
     const results = await backfill(shop.deps, { ...run, dryRun: true });
 
-    expect(results[0]?.notes.at(-1)).toMatch(/^dry run: \d+ rows in \d+ batches of 20, at least 1 s at 10000 batches a second/);
-    expect(await both('SELECT count(*) FROM orders UNION ALL SELECT count(*) FROM crossfade.applied_log')).toEqual(before);
+    expect(results[0]?.notes.at(-1)).toMatch(
+      /^dry run: \d+ rows in \d+ batches of 20, at least 1 s at 10000 batches a second/,
+    );
+    expect(await both('SELECT count(*) FROM orders UNION ALL SELECT count(*) FROM crossfade.applied_log')).toEqual(
+      before,
+    );
     expect(results.every((result) => result.proceed)).toBe(true);
   });
 
@@ -251,7 +257,11 @@ describe('backfill', () => {
     const clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
     const slow = {
       ...shop.deps.plan,
-      backfill: { ...shop.deps.plan.backfill, batchesPerSecond: 2, offPeak: { fromMinute: 1320, toMinute: 360, zone: 'UTC' } },
+      backfill: {
+        ...shop.deps.plan.backfill,
+        batchesPerSecond: 2,
+        offPeak: { fromMinute: 1320, toMinute: 360, zone: 'UTC' },
+      },
     };
     const deps: Deps = { ...shop.deps, clock, plan: slow };
     const planned = await backfillMachine.steps['plan-copy']?.(deps, run, null);

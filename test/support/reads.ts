@@ -70,6 +70,7 @@ export function aRun(machine: Run['machine'], scope: readonly string[], more: Pa
     repair: false,
     mode: null,
     tables: [],
+    limit: null,
     requestedBy: 'tester',
     startedAt: '2026-01-05T12:00:00.000Z',
     ...more,

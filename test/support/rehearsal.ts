@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { execa } from 'execa';
 import pg from 'pg';
+import { createSystems } from '../../lib/adapters/cloudformation/system.ts';
 import { type LocalEnvironment, startEnvironment } from '../../lib/local/environment.ts';
 
 export interface Answer {
@@ -16,6 +18,8 @@ export interface Answer {
 
 export interface Rehearsal {
   readonly environment: LocalEnvironment;
+  /** Address of the deployed HTTP API. */
+  readonly apiUrl: string;
   readonly legacy: pg.Client;
   readonly target: pg.Client;
   /** Runs `crossfade <args> --json` and waits for its end. */
@@ -55,8 +59,13 @@ export async function startRehearsal({ planFile, legacySql, targetSql }: Rehears
   };
   await clients.legacy.connect();
   await clients.target.connect();
+  const { endpoint, credentials } = environment;
+  const found = await createSystems(new CloudFormationClient({ endpoint, credentials, region: 'us-east-1' })).find(
+    environment.plan.name,
+  );
   return {
     environment,
+    apiUrl: found?.outputs.apiUrl ?? '',
     ...clients,
     crossfade: async (...args) => {
       const result = await execa(process.execPath, [CLI, ...args, '--json', '--plan', environment.plan.name], {

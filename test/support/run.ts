@@ -13,6 +13,7 @@ export function aRun(overrides: Partial<Run> = {}): Run {
     repair: false,
     mode: null,
     tables: [],
+    limit: null,
     requestedBy: 'somebody',
     startedAt: '2026-01-05T12:00:00.000Z',
     ...overrides,

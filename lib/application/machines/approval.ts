@@ -39,7 +39,7 @@ export async function askApproval(deps: Deps, run: Run, taskToken: string | unde
   deps.log.info('an approval is wanted', {
     id,
     machine: run.machine,
-    next: `npx crossfade approve ${id} --plan ${run.plan}`,
+    next: `npx crossfade approve ${id} --comment "<why>" --plan ${run.plan}`,
   });
   return proceed();
 }

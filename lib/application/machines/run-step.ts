@@ -92,6 +92,7 @@ async function begin(definition: MachineDefinition, deps: Deps, event: StepEvent
     repair: input.repair === true,
     mode: input.mode ?? null,
     tables: input.tables ?? [],
+    limit: input.limit ?? null,
     requestedBy: input.requestedBy ?? 'unknown',
     startedAt,
   };

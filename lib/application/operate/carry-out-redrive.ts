@@ -7,8 +7,10 @@ import { redriveId, SET_ASIDE_STATES } from './redrive.ts';
 /** Claim checks that are dropped at once; what is left is dropped by the next redrive, and a claim check without its event does nothing. */
 const MOST_MESSAGES = 1_000;
 
+export type RedriveDeps = Pick<Deps, 'documents' | 'databases' | 'queues' | 'clock' | 'log'>;
+
 /** Cheap when nothing was asked for: one read of the control table. Called by the relay of `direction` every few seconds. */
-export async function carryOutRedrive(deps: Deps, direction: Direction): Promise<void> {
+export async function carryOutRedrive(deps: RedriveDeps, direction: Direction): Promise<void> {
   const stored = await deps.documents.get('progress', redriveId(direction));
   if (stored === undefined || stored.value.state.carriedOutAt !== null) return;
   const asked = stored.value.state.states;

@@ -203,7 +203,7 @@ async function checkProtection(operator: Operator): Promise<CheckAnswer> {
     machines,
   );
   const says = `${on ? 'on' : 'off'}: ${reason}`;
-  if (on === shouldBeOn) return ok(says);
+  if (shouldBeOn === null || on === shouldBeOn) return ok(says);
   if (on)
     return {
       result: 'warning',

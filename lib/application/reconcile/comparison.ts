@@ -14,6 +14,7 @@ import { probeHashes, typesWithoutProbe } from '../../sql/compare/probe-hashes.t
 import type { ComparedTenants } from '../../sql/compare/scope.ts';
 import type { Deps } from '../deps.ts';
 import type { Migration } from '../migration.ts';
+import { tenantStates } from '../tenants/exposure.ts';
 
 export interface ComparedTable {
   readonly table: string;
@@ -27,6 +28,8 @@ export interface Comparison {
   readonly direction: Direction;
   /** Tenants that are compared, the shared one included. */
   readonly tenants: readonly string[];
+  /** Tenants that are on and yet not compared, still being copied or outside of the scope: a row that the source gives to one of them is not judged. */
+  readonly leftOut: readonly string[];
   readonly tables: readonly ComparedTable[];
 }
 
@@ -56,7 +59,16 @@ export async function planComparison(
       tenants: scope,
     });
   }
-  return { mode, direction, tenants, tables: compared };
+  const states = await tenantStates(migration.deps, direction);
+  return { mode, direction, tenants, leftOut: onBut(states, tenants), tables: compared };
+}
+
+/** Tenants that are on, without these. */
+export function onBut(
+  states: readonly { readonly tenant: string; readonly is_on: boolean }[],
+  tenants: readonly string[],
+): readonly string[] {
+  return states.filter((state) => state.is_on && !tenants.includes(state.tenant)).map((state) => state.tenant);
 }
 
 /**

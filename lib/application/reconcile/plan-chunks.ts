@@ -28,12 +28,12 @@ export async function planChunks(deps: Deps, run: Run): Promise<StepResult> {
   if (copied.length === 0) return refuse(['no tenant of the scope is copied yet; run: npx crossfade start backfill']);
 
   const comparison = await planComparison(migration, direction, { ...chosen, tenants: copied, tables: run.tables });
+  const uncopied = states.filter((state) => state.is_on && !state.copied).map((state) => state.tenant);
   const generations = states.filter(({ tenant }) => copied.includes(tenant)).map((row) => [row.tenant, row.generation]);
   const subject = fingerprint({ comparison, generations, plan: deps.planHash });
   const left = run.dryRun ? undefined : await adoptCycle(deps, run, subject);
   const cycle = left ?? (await startCycle(migration, run, comparison, subject));
   if (!run.dryRun) await openCycle(deps, run, cycle);
-  const skipped = states.filter((state) => state.is_on && !state.copied).map((state) => state.tenant);
   return proceed({
     data: { cycle: cycle.id, chunks: { Bucket: deps.objects.bucket, Key: chunksKey(cycle.id) } },
     notes: [
@@ -41,7 +41,7 @@ export async function planChunks(deps: Deps, run: Run): Promise<StepResult> {
       ...comparison.tables.map(
         ({ table, fingerprint: { form, columns } }) => `${table}: ${form} over ${columns} columns`,
       ),
-      ...(skipped.length === 0 ? [] : [`left out, not copied yet: ${skipped.join(', ')}`]),
+      ...(uncopied.length === 0 ? [] : [`left out, not copied yet: ${uncopied.join(', ')}`]),
       ...(left === undefined ? [] : [`goes on with the cycle of ${left.startedAt}`]),
     ],
   });

@@ -4,7 +4,7 @@ import { sourceOf } from '../../domain/direction.ts';
 import { type DriftKind, driftKindOf, judgeRow, type RowSight } from '../../domain/drift.ts';
 import type { Migration } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
-import type { Comparison } from './comparison.ts';
+import { type Comparison, onBut } from './comparison.ts';
 import { nameColumns } from './name-columns.ts';
 import { sightRows } from './sight-rows.ts';
 
@@ -69,11 +69,14 @@ export async function settleRound(
 
 /** A tenant that was turned off, or on anew, since the cycle was planned is left out: its rows are being taken away or copied. */
 export async function narrowToCopied(migration: Migration, comparison: Comparison): Promise<Comparison> {
-  const copied = copiedTenants(await tenantStates(migration.deps, comparison.direction));
+  const states = await tenantStates(migration.deps, comparison.direction);
+  const copied = copiedTenants(states);
   const keep = (tenants: readonly string[]) => tenants.filter((tenant) => copied.includes(tenant));
+  const tenants = keep(comparison.tenants);
   return {
     ...comparison,
-    tenants: keep(comparison.tenants),
+    tenants,
+    leftOut: onBut(states, tenants),
     tables: comparison.tables.map((table) =>
       table.tenants === null ? table : { ...table, tenants: keep(table.tenants) },
     ),

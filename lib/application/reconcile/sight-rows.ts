@@ -27,9 +27,10 @@ export async function sightRows(
   return rowKeys.map((rowKey) => {
     const has = atSource.get(rowKey);
     const got = atReceiver.get(rowKey);
+    const isJudged = has?.tenant == null || !comparison.leftOut.includes(has.tenant);
     const wanted = isInside(compared, has) ? (has?.digest ?? null) : null;
     // A row that the source wants here counts wherever the receiver has put it.
-    const found = wanted !== null || isInside(compared, got) ? (got?.digest ?? null) : null;
+    const found = wanted !== null || (isJudged && isInside(compared, got)) ? (got?.digest ?? null) : null;
     return {
       rowKey,
       tenant: has?.tenant ?? got?.tenant ?? null,

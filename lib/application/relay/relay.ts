@@ -8,6 +8,7 @@ import { redriveEvents } from '../../sql/relay/redrive-events.ts';
 import { releaseLease } from '../../sql/relay/release-lease.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration, type Migration } from '../migration.ts';
+import { carryOutRedrive } from '../operate/carry-out-redrive.ts';
 import { adoptNewTenants } from './adopt-tenants.ts';
 import { deliver, toClaimed } from './deliver.ts';
 import { recordHealth } from './health.ts';
@@ -21,6 +22,7 @@ export interface RelayReport {
 /** Health is recorded, queued repairs are worked and lost retries are swept at these intervals, by the holder of shard 0. */
 const HEALTH_EVERY_MS = 2_000;
 const REPAIR_EVERY_MS = 1_000;
+const REDRIVE_EVERY_MS = 3_000;
 const SWEEP_EVERY_MS = 30_000;
 /** An event that has been on the retry queue for this long was lost there: the longest backoff is minutes. */
 const SWEEP_AFTER_MS = 20 * 60_000;
@@ -153,6 +155,7 @@ function choresOf(migration: Migration, direction: Direction): readonly (() => P
   return [
     every(deps, HEALTH_EVERY_MS, () => recordHealth(deps, direction)),
     every(deps, REPAIR_EVERY_MS, () => workRepairQueue(migration, direction)),
+    every(deps, REDRIVE_EVERY_MS, () => carryOutRedrive(deps, direction)),
     every(deps, SWEEP_EVERY_MS, async () => {
       await deps.databases.open(sourceOf(direction), 'relay').query(redriveEvents(['retry'], SWEEP_AFTER_MS));
     }),

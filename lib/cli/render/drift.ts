@@ -51,6 +51,7 @@ export function renderDriftStatus(
 
 export function clockText(clock: DriftClock, paint: Paint): string {
   if (clock.last === null) return 'no cycle is on record';
+  if (clock.cycles === 0) return `does not run: ${clock.reasons[0] ?? 'no cycle counts'}`;
   const limit = clock.thresholdPercent === 0 ? 'without any drift' : `below ${clock.thresholdPercent} %`;
   const text = `clean for ${formatSpan(clock.cleanMs)} of ${formatSpan(clock.neededMs)} ${limit}, ${clock.cycles} cycles`;
   return clock.pass ? paint.green(`passes: ${text}`) : text;

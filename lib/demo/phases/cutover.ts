@@ -1,7 +1,8 @@
 /** Phase 4, reads: the canary, the third mishap (slow reads of the target), the automatic return, and the cutover that stays. */
+
+import { clusterArn } from '../../local/adopt-plan.ts';
 import type { Demo, DemoPhase } from '../demo.ts';
 import { DemoFailure } from '../demo.ts';
-import { clusterArn } from "../../local/adopt-plan.ts";
 import { lookAtRun, runUntil, seconds, startRun, tellRun } from '../runs.ts';
 import { sleep } from '../watch.ts';
 
@@ -29,9 +30,7 @@ async function slowTarget(demo: Demo): Promise<void> {
   story.note('the canary was well, and the target answers every read');
   const before = traffic.counts().fallbacks;
   story.mishap(`mishap 3: reads of the target take ${SLOW_MS} ms longer (limit ${environment.plan.reads.timeout} ms)`);
-  await environment.setFaults([
-    { cluster: clusterArn('target'), secret: 'target/read', latencyMs: SLOW_MS },
-  ]);
+  await environment.setFaults([{ cluster: clusterArn('target'), secret: 'target/read', latencyMs: SLOW_MS }]);
   const ended = await untilEnded(demo, run.id);
   if (ended.state !== 'refused') {
     throw new DemoFailure(

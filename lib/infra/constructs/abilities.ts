@@ -18,12 +18,10 @@ interface Scope {
 
 const CONTROL_TABLE_ACTIONS = [
   'dynamodb:GetItem',
-  'dynamodb:BatchGetItem',
   'dynamodb:Query',
   'dynamodb:PutItem',
   'dynamodb:UpdateItem',
   'dynamodb:DeleteItem',
-  'dynamodb:ConditionCheckItem',
 ];
 
 /** Every function remembers in the control table; the rest by its row. */
@@ -50,14 +48,12 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
       role,
       'PublishFlags',
       [
-        'appconfig:GetConfigurationProfile',
         'appconfig:CreateHostedConfigurationVersion',
         'appconfig:GetHostedConfigurationVersion',
-        'appconfig:ListHostedConfigurationVersions',
+        'appconfig:DeleteHostedConfigurationVersion',
         'appconfig:StartDeployment',
         'appconfig:GetDeployment',
         'appconfig:ListDeployments',
-        'appconfig:StopDeployment',
       ],
       [
         application,
@@ -96,13 +92,6 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
       ],
       arnsOf(retryQueues(state)),
     ),
-  'queue-depths': ({ role, state }) =>
-    allow(
-      role,
-      'QueueDepths',
-      ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl'],
-      arnsOf([...retryQueues(state), ...deadQueues(state)]),
-    ),
   'wake-relay': ({ role, plan }) =>
     allow(
       role,
@@ -119,7 +108,6 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
     ),
   'describe-executions': ({ role, plan }) =>
     allowOnMachines(role, plan, 'DescribeExecutions', ['states:DescribeExecution', 'states:ListExecutions']),
-  'stop-executions': ({ role, plan }) => allowOnMachines(role, plan, 'StopExecutions', ['states:StopExecution']),
   'protect-stacks': ({ role, plan }) => {
     const names = stackNames(plan.name);
     const arns = [names.state, names.control].map((name) =>
@@ -137,10 +125,6 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
 
 function retryQueues(state: StateStack): readonly IQueue[] {
   return [state.queues.forward.queue, state.queues.reverse.queue];
-}
-
-function deadQueues(state: StateStack): readonly IQueue[] {
-  return [state.queues.forward.dead, state.queues.reverse.dead];
 }
 
 function arnsOf(queues: readonly IQueue[]): string[] {

@@ -65,8 +65,16 @@ export function dropCapture(table: MigratedTable): readonly Statement[] {
     `DROP TRIGGER IF EXISTS ${CAPTURE_TRIGGER} ON ${relation}`,
     `DROP TRIGGER IF EXISTS ${TRUNCATE_TRIGGER} ON ${relation}`,
     `DROP FUNCTION IF EXISTS ${captureName(table)}()`,
-    `DROP FUNCTION IF EXISTS ${emitName(table)}(${emitTypes(table)})`,
+    table.capture === 'client'
+      ? idleEmitFunction(table)
+      : `DROP FUNCTION IF EXISTS ${emitName(table)}(${emitTypes(table)})`,
   ].map((text) => ({ text, values: [] }));
+}
+
+/** Applications that capture by themselves still call it: without the function their writes would fail. */
+function idleEmitFunction(table: MigratedTable): string {
+  const parameters = [...table.key.map((part, index) => `key_${index + 1} ${part.type}`), 'old_tenant text'].join(', ');
+  return `CREATE OR REPLACE FUNCTION ${emitName(table)}(${parameters}) RETURNS void LANGUAGE sql AS ''`;
 }
 
 function captureName(table: MigratedTable): string {
@@ -87,7 +95,7 @@ function emitFunction(table: MigratedTable, tables: TablesByName): string {
   const parameters = [...table.key.map((part, index) => `key_${index + 1} ${part.type}`), 'old_tenant text'].join(', ');
   const keyRow = table.key.map((part, index) => `key_${index + 1} AS ${quoteIdentifier(part.name)}`).join(', ');
   const match = table.key
-    .map((part) => `r.${quoteIdentifier(part.name)} = k.${quoteIdentifier(part.name)}`)
+    .map((part) => `crossfade_row.${quoteIdentifier(part.name)} = k.${quoteIdentifier(part.name)}`)
     .join(' AND ');
   return `
 CREATE OR REPLACE FUNCTION ${emitName(table)}(${parameters}) RETURNS void
@@ -96,12 +104,12 @@ BEGIN
   INSERT INTO crossfade.outbox (epoch, xid, idempotency_key, correlation_id, table_name, row_key, op, payload, old_tenant, new_tenant)
   SELECT s.epoch, pg_current_xact_id(), gen_random_uuid()::text, left(nullif(current_setting('crossfade.correlation_id', true), ''), 200),
          ${quoteLiteral(table.name)}, ${rowKeyOf(table, 'k')},
-         CASE WHEN r.${first} IS NULL THEN 'D' ELSE 'U' END,
-         CASE WHEN r.${first} IS NULL THEN NULL ELSE row_to_json(r) END,
-         old_tenant, CASE WHEN r.${first} IS NULL THEN NULL ELSE ${tenantOf(table, tables, 'r')} END
+         CASE WHEN crossfade_row.${first} IS NULL THEN 'D' ELSE 'U' END,
+         CASE WHEN crossfade_row.${first} IS NULL THEN NULL ELSE row_to_json(crossfade_row) END,
+         old_tenant, CASE WHEN crossfade_row.${first} IS NULL THEN NULL ELSE ${tenantOf(table, tables, 'crossfade_row')} END
   FROM crossfade.source AS s
   CROSS JOIN (SELECT ${keyRow}) AS k
-  LEFT JOIN ${quoteRelation(table)} AS r ON ${match};
+  LEFT JOIN ${quoteRelation(table)} AS crossfade_row ON ${match};
 END
 $capture$`;
 }

@@ -43,7 +43,8 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
     outbox: 'SELECT',
     lease: 'SELECT',
   },
-  read: { control: 'SELECT', applied_log: 'SELECT', row_version: 'SELECT' },
+  // Without row contents: where delivery stands, for readers that demand to see their own writes.
+  read: { control: 'SELECT', outbox: 'SELECT (seq, state, old_tenant, new_tenant)' },
 };
 
 /** @param roles the login role behind each purpose; one role may serve several in dev. */

@@ -55,6 +55,8 @@ const COMMON_SETTINGS = {
   extra_float_digits: '1',
   bytea_output: 'hex',
   client_encoding: 'UTF8',
+  // The write protocol is proved for it, whatever the database's default is.
+  default_transaction_isolation: 'read committed',
 };
 
 /** Each statement may be repeated: a second run sets passwords, settings and grants anew. */

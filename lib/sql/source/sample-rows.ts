@@ -11,9 +11,9 @@ export interface SampleRow {
 
 /** The first and the last rows of a table in key order: old rows and new ones differ most. */
 export function sampleRows(table: MigratedTable, count: number): Statement {
-  const order = (way: string) => table.key.map((part) => `${orderedKey(part, 'r')} ${way}`).join(', ');
+  const order = (way: string) => table.key.map((part) => `${orderedKey(part, 'crossfade_row')} ${way}`).join(', ');
   const end = (way: string) =>
-    `(SELECT ${rowKeyOf(table, 'r')} AS row_key, row_to_json(r)::text AS payload FROM ${quoteRelation(table)} AS r ORDER BY ${order(way)} LIMIT $1::integer)`;
+    `(SELECT ${rowKeyOf(table, 'crossfade_row')} AS row_key, row_to_json(crossfade_row)::text AS payload FROM ${quoteRelation(table)} AS crossfade_row ORDER BY ${order(way)} LIMIT $1::integer)`;
   return {
     text: `SELECT DISTINCT ON (row_key) row_key, payload FROM (${end('ASC')} UNION ALL ${end('DESC')}) AS ends ORDER BY row_key`,
     values: [count],

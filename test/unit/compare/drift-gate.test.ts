@@ -41,9 +41,7 @@ describe('the drift gate', () => {
   });
 
   it('says how long the clock has run', () => {
-    expect(judge(hourly(0, 41), 41).reasons).toEqual([
-      'the clock has run 41h of 72h, since 2026-01-01T00:00:00.000Z',
-    ]);
+    expect(judge(hourly(0, 41), 41).reasons).toEqual(['the clock has run 41h of 72h, since 2026-01-01T00:00:00.000Z']);
   });
 
   it('refuses without evidence', () => {
@@ -129,7 +127,9 @@ describe('the drift gate', () => {
     const others = hourly(0, 72, { tenants: ['*', 'globex'] });
 
     expect(judge(others, 72).cycles).toBe(0);
-    expect(judge([...hourly(0, 72), aCycle(71.5, { tenants: ['*', 'globex'], rows: 10, drift: 3 })], 72).pass).toBe(false);
+    expect(judge([...hourly(0, 72), aCycle(71.5, { tenants: ['*', 'globex'], rows: 10, drift: 3 })], 72).pass).toBe(
+      false,
+    );
   });
 
   it('never passes before its time, with a dirty cycle in its window, or on silence (properties)', () => {

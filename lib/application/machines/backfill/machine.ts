@@ -9,5 +9,5 @@ export const backfillMachine: MachineDefinition = {
   machine: 'backfill',
   entry: async (deps, run) => [await passedGate(deps, run, 'dual-write')],
   steps: { 'plan-copy': planCopy, copy, 'verify-copy': verifyCopy },
-  next: 'crossfade start reconcile',
+  next: 'npx crossfade start reconcile',
 };

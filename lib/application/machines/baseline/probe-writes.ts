@@ -250,7 +250,7 @@ async function judge(migration: Migration, dryRun: boolean, state: ProbeState) {
         (store) =>
           `${store}: ${state.tallies[store].writes} probe writes rolled back, ${state.tallies[store].errors} failed, p50 ${latencies[store]?.p50} ms, p99 ${latencies[store]?.p99} ms`,
       ),
-      ...STORES.map((store) => `${store}: applications wrote ${rates[store].toFixed(1)} rows a second meanwhile`),
+      `legacy: applications wrote ${rates.legacy.toFixed(1)} rows a second meanwhile`,
       `no failure among n writes bounds the error rate at 3/n: ${(300 / deps.plan.baseline.probeWrites || 0).toPrecision(2)} %`,
       ...(state.load === null
         ? []

@@ -50,7 +50,7 @@ export const returnReads: Step = async (deps, run, data) => {
   }
   const notes = [`reads of ${run.scope.join(', ')} are answered by legacy`];
   if (published === 'conflict' || published === 'unreadable')
-    notes.push('the wish target_reads could not be taken back; run: npx crossfade flags set target-reads --off');
+    notes.push('the wish target_reads could not be taken back; run: npx crossfade flags set target_reads --disable');
   return proceed({ notes });
 };
 

@@ -9,7 +9,8 @@ import { guideValue, limitOf } from '../../../plan/plan.ts';
 import type { Deps } from '../../deps.ts';
 import { BREAKER_ID } from '../../reads/read-breaker.ts';
 import { again, judged, proceed, refuse, type Step } from '../step.ts';
-import { startWatch } from './read-weight.ts';
+import { notInEffect, startWatch } from './read-weight.ts';
+import { canaryPercent } from './start-canary.ts';
 
 /** Reads without a failure that a watch needs: 0 of n shows a rate below 3/n, so 1000 show 0.3 %; a rehearsal has few. */
 const MINIMUM_READS = { dev: 10, staging: 1_000, prod: 1_000 } as const;
@@ -24,6 +25,10 @@ export const watchFull: Step = (deps, run, data) => watch(deps, run, data, 'full
 
 async function watch(deps: Deps, run: Run, data: unknown, name: 'canary' | 'full', forMs: number): Promise<StepResult> {
   if (run.dryRun) return proceed({ notes: [`would watch the reads for ${forMs} ms (${name})`] });
+  const returned = await notInEffect(deps, run, name === 'full' ? 100 : canaryPercent(deps));
+  if (returned.length > 0) {
+    return refuse([`the reads of ${returned.join(', ')} are no longer at their weight: somebody took them back`]);
+  }
   const start = readStart(data) ?? (await startWatch(deps));
   const now = deps.clock.now();
   const counts = countsSince(start, await deps.documents.list('reads', { from: start.at.slice(0, 16) }));

@@ -21,7 +21,7 @@ export const reconcileMachine: MachineDefinition = {
     repair,
     record,
   },
-  next: 'crossfade drift status',
+  next: 'npx crossfade drift status',
 };
 
 /** The schedule fires from the first day on: until a tenant is copied there is nothing to compare. */
