@@ -226,7 +226,8 @@ async function quietly([program, ...args], logName, failure) {
   if (code > 128) process.exit(code);
   if (code !== 0) {
     const lines = readFileSync(logFile, 'utf8').trim().split('\n');
-    const reason = lines.find((line) => /error\W+\S/i.test(line) && !/^npm (warn|error code)/.test(line)) ?? lines.at(-1);
+    const reason =
+      lines.find((line) => /error\W+\S/i.test(line) && !/^npm (warn|error code)/.test(line)) ?? lines.at(-1);
     throw new Refusal(`${failure}: ${reason} (all of it: ${logFile})`);
   }
 }

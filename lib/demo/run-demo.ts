@@ -114,7 +114,7 @@ async function setUp(story: Story, scope: LifetimeScope, seed: number, known: Kn
       planFile: join(CHECKOUT, PLAN_FILE),
       prepare,
       scope,
-      progress: (line) => (line.includes('|') || /\d+\/\d+$/.test(line) ? story.live(line) : story.note(line)),
+      progress: (line) => (/\d+ of \d+ resources/.test(line) ? story.live(line) : story.note(line)),
     }),
   );
   Object.assign(process.env, environment.variables);

@@ -14,6 +14,8 @@ export type Ability =
   | 'objects'
   /** Sends to the retry queues. */
   | 'send-retries'
+  /** Takes from the dead-letter queues, when a redrive was asked for. */
+  | 'drain-dead'
   /** Takes from the retry queues. */
   | 'take-retries'
   /** Starts the relay now. */
@@ -46,7 +48,7 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
     'publish-flags',
     'wake-relay',
   ]),
-  backfill: step('phase 3: copies history', ['relay', 'backfill', 'compare'], ['read-flags']),
+  backfill: step('phase 3: copies history', ['relay', 'backfill', 'compare'], ['read-flags', 'objects']),
   reconcile: step('phase 3: one cycle of comparison', ['relay', 'backfill', 'compare'], ['objects'], ONE_PROCESSOR),
   cutover: step('phase 4: moves reads', ['install', 'relay', 'compare', 'read'], ['read-flags', 'publish-flags']),
   switchover: step(
@@ -71,7 +73,7 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
     memory: 1024,
     timeout: 'run',
     purposes: ['relay', 'apply', 'backfill', 'compare'],
-    abilities: ['send-retries'],
+    abilities: ['send-retries', 'drain-dead'],
   },
   retry: {
     about: 'tries again what the relay could not apply',

@@ -61,7 +61,8 @@ const DEFAULT_SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
 };
-const UNSAFE_SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+/** Survives the death of every process, but not of the machine: synchronous_commit stays on, so a killed server has what it acknowledged. */
+const UNSAFE_SETTINGS = { fsync: 'off', full_page_writes: 'off' };
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 

@@ -1,5 +1,5 @@
 /** Starts the services of a rehearsal: two PostgreSQL servers of different majors, the emulator, the Data API front. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { STORES, type StoreName } from '../domain/direction.ts';
 import { clusterArn } from './adopt-plan.ts';
@@ -76,7 +76,11 @@ export async function startServices(options: ServicesOptions): Promise<Services>
       fsync: options.fsync,
       settings: { max_connections: '200', ...options.settings },
     });
-    scope.defer(() => server.stop());
+    scope.defer(async () => {
+      await server.stop();
+      // The log stays. Data of a rehearsal would only fill the disk: every start is clean.
+      rmSync(server.dataFolder, { recursive: true, force: true });
+    });
     report(store, { process: server.identity(), url: server.url });
     progress(`${store}: PostgreSQL ${major} on port ${server.port}`);
     return server;

@@ -1,6 +1,6 @@
 /** `npm run local -- up | status | down`: a rehearsal whose services outlive the command that started them. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { STORES, type StoreName } from '../domain/direction.ts';
 import { loadPlan } from '../plan/plan.ts';
@@ -21,6 +21,7 @@ import {
 import { openLifetimeScope } from './lifetime-scope.ts';
 import { loadSqlFile } from './load-sql.ts';
 import { stopPostgres } from './postgres.ts';
+import { dataFolderFor } from './postgres-programs.ts';
 import { endTree, isAlive } from './processes.ts';
 import { startServices } from './services.ts';
 import { ownerRole, ownStores } from './stores.ts';
@@ -147,6 +148,8 @@ export async function takeDown(folder: string): Promise<readonly ServiceName[]> 
     if (identity === undefined) continue;
     await (name === 'legacy' || name === 'target' ? stopPostgres(identity) : endTree(identity, 'SIGTERM', GRACE_MS));
   }
+  for (const store of STORES)
+    rmSync(join(dataFolderFor(join(folder, store)), 'data'), { recursive: true, force: true });
   removeState(folder);
   return ended;
 }

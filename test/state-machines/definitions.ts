@@ -37,6 +37,9 @@ export interface Definition {
   readonly States: Readonly<Record<string, State>>;
 }
 
+/** Placeholders that CloudFormation fills; the others stand for numbers. */
+const TEXTS = new Set(['Function', 'Bucket']);
+
 export const DEFINITIONS: readonly (readonly [Machine, Definition])[] = MACHINES.map((machine) => [
   machine,
   define(machine),
@@ -60,8 +63,6 @@ function define(machine: Machine): Definition {
     }),
   );
 }
-
-const TEXTS = new Set(['Function', 'Bucket']);
 
 /** All states by name, those inside a Map too. */
 export function statesOf({ States }: Pick<Definition, 'States'>): readonly (readonly [string, State])[] {

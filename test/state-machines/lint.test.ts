@@ -39,7 +39,7 @@ it('has one file for each machine and no other', () => {
 
 describe.each(DEFINITIONS)('%s.asl.json', (machine, definition) => {
   it('is valid Amazon States Language in JSONata', () => {
-    const { isValid, errorsText } = validate(structuredClone(definition) as never);
+    const { isValid, errorsText } = validate(structuredClone(definition));
 
     expect(isValid, isValid ? '' : errorsText('\n')).toBe(true);
     expect(definition.QueryLanguage).toBe('JSONata');
@@ -201,13 +201,13 @@ describe('work that is undone before a machine ends early', () => {
   });
 });
 
-describe('values in the place of ${names}', () => {
+describe('values for placeholders', () => {
   const given = { machine: 'reconcile', batchedDistributedMap: true } as const;
 
   it('are missed by name', () => {
     expect(() =>
       readDefinition({ ...given, texts: { Function: 'f', Bucket: 'b' }, numbers: { Concurrency: 1 } }),
-    ).toThrow(/reconcile.asl.json: no value for ApprovalTimeoutSeconds, ChunksPerBatch/);
+    ).toThrow(/reconcile.asl.json: no value for ChunksPerBatch, ApprovalTimeoutSeconds/);
   });
 
   it('are refused where nothing has their name', () => {

@@ -2,6 +2,7 @@
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Deps } from '../deps.ts';
+import { runId } from './run-record.ts';
 import { proceed } from './step.ts';
 
 /** Whether the plan wants an approval for this run; the machine's Choice reads `data.approvalRequired`. */
@@ -15,8 +16,7 @@ export async function askApproval(deps: Deps, run: Run, taskToken: string | unde
   if (taskToken === undefined) throw new RangeError('request-approval came without its task token');
   const now = deps.clock.now();
   const id = deps.newId().slice(0, 8);
-  const evidence =
-    (await deps.documents.get('run', `${run.machine}#${run.execution.split(':').at(-1)}`))?.value.gates ?? [];
+  const evidence = (await deps.documents.get('run', runId(run)))?.value.gates ?? [];
   await deps.documents.put(
     'approval',
     id,

@@ -43,3 +43,10 @@ export function judged(gates: readonly GateDecision[], answer: Omit<Answer, 'gat
         { ...answer, gates },
       );
 }
+
+/** Epoch milliseconds that an earlier answer of the same step handed on as `data.since`. */
+export function sinceOf(data: unknown): number | undefined {
+  return typeof data === 'object' && data !== null && 'since' in data && typeof data.since === 'number'
+    ? data.since
+    : undefined;
+}

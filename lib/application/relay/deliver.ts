@@ -13,7 +13,7 @@ import type { ClaimedRow } from '../../sql/relay/claim-events.ts';
 import type { EventMark } from '../../sql/relay/mark-events.ts';
 import { type PayloadRow, readPayloads } from '../../sql/relay/read-payloads.ts';
 import type { Migration } from '../migration.ts';
-import { bisect } from '../rows/bisect.ts';
+import { bisect, isEverybodys } from '../rows/bisect.ts';
 import { queueParent } from '../rows/queue-parent.ts';
 import { resolveCollision } from '../rows/resolve-collision.ts';
 
@@ -186,7 +186,6 @@ async function loadPayloads(
       failed.push({ seq, state: 'parked', reason: reasonOf(error, 'its mapping failed') });
       return [];
     },
-    isEverybodys,
   );
   const rowOf = new Map(rows.map(({ seq, row }) => [seq, row]));
   for (const seq of wanted.filter((known) => !rowOf.has(known) && !failed.some((mark) => mark.seq === known))) {
@@ -218,12 +217,7 @@ async function applyLoaded(
       return [{ seq, state: verdict === 'applied' ? 'published' : verdict }];
     });
   };
-  return bisect(
-    events,
-    write,
-    (event, error) => settleAlone(migration, direction, table, event, error, write),
-    isEverybodys,
-  );
+  return bisect(events, write, (event, error) => settleAlone(migration, direction, table, event, error, write));
 }
 
 async function settleAlone(
@@ -281,8 +275,4 @@ async function settleAlone(
 
 function reasonOf(error: unknown, hint: string): string {
   return `${hint}: ${error instanceof Error ? error.message : String(error)}`;
-}
-
-function isEverybodys(error: unknown): boolean {
-  return !(error instanceof SqlError) || error.kind === 'unavailable' || error.kind === 'configuration';
 }

@@ -167,7 +167,13 @@ function every(deps: Deps, intervalMs: number, work: () => Promise<void>): () =>
   return async () => {
     if (deps.clock.now().getTime() < next) return;
     next = deps.clock.now().getTime() + intervalMs;
-    await work();
+    try {
+      await work();
+    } catch (error) {
+      // A store that is down is the loop's matter; anything else (a table, a queue) must not hold up delivery.
+      if (error instanceof SqlError) throw error;
+      deps.log.warn('a chore of the relay failed; delivery goes on', { reason: String(error) });
+    }
   };
 }
 

@@ -7,7 +7,7 @@ import { applySnapshot, type ReadVerdictRow, type RowRead } from '../../sql/appl
 import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Migration } from '../migration.ts';
-import { bisect } from './bisect.ts';
+import { bisect, isEverybodys } from './bisect.ts';
 import { queueParent } from './queue-parent.ts';
 import { resolveCollision } from './resolve-collision.ts';
 
@@ -62,11 +62,8 @@ export async function applyReads(
     const verdicts = await store.query<ReadVerdictRow>(applySnapshot(table, direction, { id: batchId, ...read, rows }));
     return verdicts.map(({ row_key, verdict }) => ({ rowKey: row_key, verdict, reason: verdict }));
   };
-  const settled = await bisect(
-    read.rows,
-    write,
-    (row, error) => settleAlone(migration, table, direction, read, row, error, write),
-    isEverybodys,
+  const settled = await bisect(read.rows, write, (row, error) =>
+    settleAlone(migration, table, direction, read, row, error, write),
   );
   const withVerdict = (...verdicts: readonly Settled['verdict'][]) =>
     settled.filter((item) => verdicts.includes(item.verdict)).map((item) => item.rowKey);
@@ -184,8 +181,4 @@ async function readInHalves(
     const middle = keys.length >> 1;
     return [...(await readInHalves(keys.slice(0, middle), read)), ...(await readInHalves(keys.slice(middle), read))];
   }
-}
-
-function isEverybodys(error: unknown): boolean {
-  return !(error instanceof SqlError) || error.kind === 'unavailable' || error.kind === 'configuration';
 }

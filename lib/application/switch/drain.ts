@@ -4,14 +4,14 @@ import { type Direction, receiverOf } from '../../domain/direction.ts';
 import { judgeGate } from '../../domain/gate.ts';
 import { takeRepairs } from '../../sql/repair/repair-queue.ts';
 import type { Deps } from '../deps.ts';
-import { again, judged, proceed } from '../machines/step.ts';
+import { again, judged, proceed, sinceOf } from '../machines/step.ts';
 import { readHealth } from '../relay/health.ts';
 
 const LOOK_EVERY_SECONDS = 1;
 
 export async function drainDirection(deps: Deps, run: Run, direction: Direction, data: unknown): Promise<StepResult> {
   if (run.dryRun) return proceed({ notes: [`would drain the ${direction} outbox behind the fence`] });
-  const since = drainedSince(data) ?? deps.clock.now().getTime();
+  const since = sinceOf(data) ?? deps.clock.now().getTime();
   const health = await readHealth(deps, direction);
   const repairs = (await deps.databases.open(receiverOf(direction), 'apply').query(takeRepairs(1))).length;
   const undelivered = health.pending + health.retry + repairs;
@@ -58,10 +58,4 @@ export async function drainDirection(deps: Deps, run: Run, direction: Direction,
     ],
     { notes: [`drained in ${waited} ms`] },
   );
-}
-
-function drainedSince(data: unknown): number | undefined {
-  return typeof data === 'object' && data !== null && 'since' in data && typeof data.since === 'number'
-    ? data.since
-    : undefined;
 }

@@ -4,7 +4,7 @@ import type { StoreName } from '../../domain/direction.ts';
 import { signGet } from './sigv4.ts';
 
 export interface ApiOptions {
-  /** Output of the deployment, e.g. `https://1a2b3c4d.execute-api.us-east-1.amazonaws.com`. */
+  /** Output of the deployment, e.g. `http://1a2b3c4d.execute-api.127.0.0.1:4566`. */
   readonly apiUrl: string;
   /** Of the emulator. */
   readonly endpoint: string;
@@ -35,7 +35,9 @@ export function openApi({ apiUrl, endpoint, region, credentials }: ApiOptions): 
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   const { hostname, port } = new URL(endpoint);
   // The host name of an API does not resolve everywhere, so the connection goes to the endpoint and the name into the header.
-  const id = new URL(apiUrl).hostname.split('.')[0] ?? '';
+  // (`….127.0.0.1` is no valid host of a URL, which is why it is not parsed as one.)
+  const id = /^https?:\/\/([^./]+)\./.exec(apiUrl)?.[1];
+  if (id === undefined) throw new Error(`${apiUrl} names no API`);
   const host = `${id}.execute-api.${hostname}:${port}`;
   const get: Api['get'] = (path, query = {}) => {
     const signed = signGet({ host, path, query, region, service: 'execute-api', credentials, now: new Date() });

@@ -1,19 +1,20 @@
 /** The permissions behind each ability of function-table.ts, on exactly the resources of this deployment. */
 import { ArnFormat, Stack, Validations } from 'aws-cdk-lib';
 import { PolicyStatement, type Role } from 'aws-cdk-lib/aws-iam';
-import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { type FunctionName, resourceName } from '../../contracts/functions.ts';
 import { stackNames } from '../../contracts/outputs.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { type Ability, FUNCTION_TABLE } from '../function-table.ts';
-import type { StateStack } from '../stacks/state-stack.ts';
+import { flagArns, type HandedQueue, type HandedState } from '../handed-state.ts';
 import { grantKey } from './key-access.ts';
 import { nagName } from './nag-name.ts';
 
 interface Scope {
   readonly role: Role;
   readonly plan: Plan;
-  readonly state: StateStack;
+  readonly state: HandedState;
+  readonly key: IKey | undefined;
 }
 
 const CONTROL_TABLE_ACTIONS = [
@@ -26,11 +27,11 @@ const CONTROL_TABLE_ACTIONS = [
 
 /** Every function remembers in the control table; the rest by its row. */
 export function grantAbilities(name: FunctionName, scope: Scope): void {
-  const { role, state } = scope;
+  const { role, state, key } = scope;
   role.addToPolicy(
-    new PolicyStatement({ sid: 'ControlTable', actions: CONTROL_TABLE_ACTIONS, resources: [state.table.tableArn] }),
+    new PolicyStatement({ sid: 'ControlTable', actions: CONTROL_TABLE_ACTIONS, resources: [state.tableArn] }),
   );
-  grantKey(role, state.key);
+  grantKey(role, key);
   for (const ability of FUNCTION_TABLE[name].abilities) GRANTS[ability](scope);
 }
 
@@ -40,10 +41,10 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
       role,
       'ReadFlags',
       ['appconfig:StartConfigurationSession', 'appconfig:GetLatestConfiguration'],
-      [state.handed.flags.deployed],
+      [flagArns(Stack.of(role), state.flags).deployed],
     ),
   'publish-flags': ({ role, state }) => {
-    const { application, environment, profile, strategy } = state.handed.flags;
+    const { application, environment, profile, strategy } = flagArns(Stack.of(role), state.flags);
     allow(
       role,
       'PublishFlags',
@@ -72,9 +73,9 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
     );
   },
   objects: ({ role, state }) => {
-    const objects = `${state.handed.bucketArn}/*`;
+    const objects = `${state.bucketArn}/*`;
     allow(role, 'Objects', ['s3:GetObject', 's3:PutObject'], [objects]);
-    allow(role, 'ObjectList', ['s3:ListBucket'], [state.handed.bucketArn]);
+    allow(role, 'ObjectList', ['s3:ListBucket'], [state.bucketArn]);
     acknowledgeWildcards(role, 'Objects', [objects], 'all objects of the bucket are Crossfade’s own.');
   },
   'send-retries': ({ role, state }) =>
@@ -91,6 +92,13 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
         'sqs:GetQueueUrl',
       ],
       arnsOf(retryQueues(state)),
+    ),
+  'drain-dead': ({ role, state }) =>
+    allow(
+      role,
+      'DrainDead',
+      ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueUrl'],
+      arnsOf([state.queues.forward.dead, state.queues.reverse.dead]),
     ),
   'wake-relay': ({ role, plan }) =>
     allow(
@@ -123,12 +131,12 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
   },
 };
 
-function retryQueues(state: StateStack): readonly IQueue[] {
-  return [state.queues.forward.queue, state.queues.reverse.queue];
+function retryQueues(state: HandedState): readonly HandedQueue[] {
+  return [state.queues.forward.retry, state.queues.reverse.retry];
 }
 
-function arnsOf(queues: readonly IQueue[]): string[] {
-  return queues.map((queue) => queue.queueArn);
+function arnsOf(queues: readonly HandedQueue[]): string[] {
+  return queues.map(({ arn }) => arn);
 }
 
 function allowOnMachines(role: Role, plan: Plan, sid: string, actions: string[]): void {

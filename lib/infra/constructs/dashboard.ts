@@ -6,11 +6,15 @@ import { resourceName } from '../../contracts/functions.ts';
 import { DIRECTIONS, type Direction, STORES, type StoreName } from '../../domain/direction.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { crossfadeMetric } from './alarms.ts';
-import type { RetryQueue } from './retry-queue.ts';
+
+export interface QueuePair {
+  readonly retry: IQueue;
+  readonly dead: IQueue;
+}
 
 export interface DashboardProps {
   readonly plan: Plan;
-  readonly queues: Readonly<Record<Direction, RetryQueue>>;
+  readonly queues: Readonly<Record<Direction, QueuePair>>;
 }
 
 const WHOLE_WIDTH = 24;
@@ -64,11 +68,11 @@ function eventsGraph(plan: Plan): GraphWidget {
   return graph('events', metrics);
 }
 
-function queuesGraph(queues: Readonly<Record<Direction, RetryQueue>>): GraphWidget {
+function queuesGraph(queues: Readonly<Record<Direction, QueuePair>>): GraphWidget {
   const depth = (queue: IQueue, label: string) =>
     queue.metricApproximateNumberOfMessagesVisible({ label, statistic: Stats.MAXIMUM });
   const metrics = DIRECTIONS.flatMap((direction) => [
-    depth(queues[direction].queue, `${direction} retries`),
+    depth(queues[direction].retry, `${direction} retries`),
     depth(queues[direction].dead, `${direction} dead letters`),
   ]);
   return graph('queues', metrics);

@@ -1,13 +1,15 @@
 /** What acts on the state: functions, machines, schedules, API, alarms, dashboard. Can be destroyed and deployed again at any time. */
 import { ArnFormat, CfnOutput, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Topic } from 'aws-cdk-lib/aws-sns';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { ENV } from '../../contracts/env-names.ts';
 import { FUNCTIONS, type FunctionName, resourceName } from '../../contracts/functions.ts';
 import { OUTPUTS, stackNames } from '../../contracts/outputs.ts';
-import { DIRECTIONS, STORES } from '../../domain/direction.ts';
+import { DIRECTIONS, type Direction, STORES } from '../../domain/direction.ts';
 import { MACHINES, type Machine } from '../../domain/phase.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { Capabilities } from '../capabilities.ts';
@@ -15,7 +17,7 @@ import { grantAbilities } from '../constructs/abilities.ts';
 import { Alarms } from '../constructs/alarms.ts';
 import { bundleCode } from '../constructs/code-bundle.ts';
 import { CrossfadeFunction, type FunctionDefaults, functionTimeout } from '../constructs/crossfade-function.ts';
-import { MigrationDashboard } from '../constructs/dashboard.ts';
+import { MigrationDashboard, type QueuePair } from '../constructs/dashboard.ts';
 import { grantDatabaseAccess } from '../constructs/database-access.ts';
 import { CrossfadeHttpApi } from '../constructs/http-api.ts';
 import { MachineConstruct } from '../constructs/machine.ts';
@@ -23,6 +25,7 @@ import { RdsProxy } from '../constructs/rds-proxy.ts';
 import { Schedules } from '../constructs/schedules.ts';
 import { ENVIRONMENT_POLICIES, inWholeSeconds, logRetention } from '../environment-policy.ts';
 import { FUNCTION_TABLE } from '../function-table.ts';
+import type { HandedQueue, HandedState } from '../handed-state.ts';
 import type { StateStack } from './state-stack.ts';
 
 export interface ControlStackProps extends StackProps {
@@ -44,15 +47,19 @@ const RETRY_BATCH = 10;
 export class ControlStack extends Stack {
   readonly functions: Functions;
   readonly machines: Readonly<Record<Machine, MachineConstruct>>;
+  private readonly key: IKey | undefined;
 
   constructor(scope: Construct, id: string, props: ControlStackProps) {
     super(scope, id, props);
-    const { plan, state, capabilities } = props;
-    this.addStackDependency(state);
+    const { plan, capabilities } = props;
+    const state = props.state.handed;
+    this.addStackDependency(props.state);
+    this.key = state.keyArn === undefined ? undefined : Key.fromKeyArn(this, 'Key', state.keyArn);
+    const queues = fromEntries(DIRECTIONS, (direction) => this.importQueues(direction, state));
     const logs = {
       logRetention: logRetention(plan),
       logRemoval: ENVIRONMENT_POLICIES[plan.environment].removal,
-      logKey: state.key,
+      logKey: this.key,
     };
 
     this.functions = this.makeFunctions(props, {
@@ -66,7 +73,7 @@ export class ControlStack extends Stack {
       ...logs,
       network: plan.network,
     });
-    this.feedRetries(state);
+    this.feedRetries(queues);
     this.machines = fromEntries(MACHINES, (machine) => this.makeMachine(machine, props, logs));
 
     const { relay, controller, data, routing } = this.functions;
@@ -77,7 +84,7 @@ export class ControlStack extends Stack {
       reconcile: this.machines.reconcile.resource,
       removalPolicy: RemovalPolicy.DESTROY,
       enforceTls: capabilities.tls,
-      encryptionKey: state.key,
+      encryptionKey: this.key,
     });
     const api = new CrossfadeHttpApi(this, 'Api', {
       apiName: `crossfade-${plan.name}`,
@@ -89,12 +96,12 @@ export class ControlStack extends Stack {
     });
     new Alarms(this, 'Alarms', {
       plan,
-      deadQueues: { forward: state.queues.forward.dead, reverse: state.queues.reverse.dead },
+      deadQueues: { forward: queues.forward.dead, reverse: queues.reverse.dead },
       scheduleDeadQueue: schedules.dead,
       relay: relay.resource,
       compositeAlarms: capabilities.compositeAlarms,
     });
-    const dashboard = new MigrationDashboard(this, 'Dashboard', { plan, queues: state.queues });
+    const dashboard = new MigrationDashboard(this, 'Dashboard', { plan, queues });
     this.addOutputs(props, api.resource.apiEndpoint, dashboard.resource.dashboardName);
   }
 
@@ -110,7 +117,7 @@ export class ControlStack extends Stack {
         timeout: functionTimeout(row.timeout, plan.relay.runFor),
       });
       grantDatabaseAccess(made.role, plan, row.purposes);
-      grantAbilities(name, { role: made.role, plan, state });
+      grantAbilities(name, { role: made.role, plan, state: state.handed, key: this.key });
       if (plan.alarms.topicArn !== undefined)
         Topic.fromTopicArn(made, 'AlarmTopic', plan.alarms.topicArn).grantPublish(made.role);
       return made;
@@ -129,41 +136,52 @@ export class ControlStack extends Stack {
       machine,
       stateMachineName: resourceName(plan.name, machine),
       function: fn,
-      texts: { Function: fn.functionArn, ...(compares ? { Bucket: state.bucket.bucketName } : {}) },
+      texts: { Function: fn.functionArn, ...(compares ? { Bucket: state.handed.bucketName } : {}) },
       numbers: {
         ...(asks ? { ApprovalTimeoutSeconds: inWholeSeconds(plan.approvals.expiry).toSeconds() } : {}),
         ...(compares ? { ChunksPerBatch: plan.reconcile.chunksPerBatch, Concurrency: plan.reconcile.concurrency } : {}),
       },
       ...(compares ? { mapBucketArn: state.handed.bucketArn } : {}),
-      key: state.key,
+      key: this.key,
       batchedDistributedMap: capabilities.batchedDistributedMap,
       ...logs,
     });
   }
 
+  private importQueues(direction: Direction, { queues, keyArn }: HandedState): QueuePair {
+    const take = (id: string, { arn, url }: HandedQueue) =>
+      Queue.fromQueueAttributes(this, id, {
+        queueArn: arn,
+        queueUrl: url,
+        ...(keyArn === undefined ? {} : { keyArn }),
+      });
+    const { retry, dead } = queues[direction];
+    return { retry: take(`Retries-${direction}`, retry), dead: take(`Dead-${direction}`, dead) };
+  }
+
   /** Both retry queues feed one function, which tells the direction from the message. */
-  private feedRetries(state: StateStack): void {
+  private feedRetries(queues: Readonly<Record<Direction, QueuePair>>): void {
     for (const direction of DIRECTIONS) {
       this.functions.retry.resource.addEventSource(
-        new SqsEventSource(state.queues[direction].queue, { batchSize: RETRY_BATCH, reportBatchItemFailures: true }),
+        new SqsEventSource(queues[direction].retry, { batchSize: RETRY_BATCH, reportBatchItemFailures: true }),
       );
     }
   }
 
   private functionEnvironment({ plan, state }: ControlStackProps): Record<string, string> {
-    const { flags, queues } = state;
+    const { tableName, bucketName, flags, queues } = state.handed;
     const stacks = stackNames(plan.name);
     return {
-      [ENV.controlTable]: state.table.tableName,
-      [ENV.bucket]: state.bucket.bucketName,
-      [ENV.forwardRetryQueue]: queues.forward.queue.queueUrl,
-      [ENV.forwardDeadQueue]: queues.forward.dead.queueUrl,
-      [ENV.reverseRetryQueue]: queues.reverse.queue.queueUrl,
-      [ENV.reverseDeadQueue]: queues.reverse.dead.queueUrl,
-      [ENV.flagsApplication]: flags.application.ref,
-      [ENV.flagsEnvironment]: flags.environment.ref,
-      [ENV.flagsProfile]: flags.profile.ref,
-      [ENV.flagsStrategy]: flags.strategy.ref,
+      [ENV.controlTable]: tableName,
+      [ENV.bucket]: bucketName,
+      [ENV.forwardRetryQueue]: queues.forward.retry.url,
+      [ENV.forwardDeadQueue]: queues.forward.dead.url,
+      [ENV.reverseRetryQueue]: queues.reverse.retry.url,
+      [ENV.reverseDeadQueue]: queues.reverse.dead.url,
+      [ENV.flagsApplication]: flags.application,
+      [ENV.flagsEnvironment]: flags.environment,
+      [ENV.flagsProfile]: flags.profile,
+      [ENV.flagsStrategy]: flags.strategy,
       [ENV.machinePrefix]: this.machinePrefix(plan),
       [ENV.relayFunction]: resourceName(plan.name, 'relay'),
       [ENV.stacks]: `${stacks.state},${stacks.control}`,
@@ -195,18 +213,18 @@ export class ControlStack extends Stack {
   }
 
   private addOutputs({ plan, planHash, state }: ControlStackProps, apiUrl: string, dashboardName: string): void {
-    const { flags, queues } = state;
+    const { tableName, bucketName, flags, queues } = state.handed;
     const values: Readonly<Record<keyof typeof OUTPUTS, string>> = {
-      controlTable: state.table.tableName,
-      bucket: state.bucket.bucketName,
-      forwardRetryQueue: queues.forward.queue.queueUrl,
-      forwardDeadQueue: queues.forward.dead.queueUrl,
-      reverseRetryQueue: queues.reverse.queue.queueUrl,
-      reverseDeadQueue: queues.reverse.dead.queueUrl,
-      flagsApplication: flags.application.ref,
-      flagsEnvironment: flags.environment.ref,
-      flagsProfile: flags.profile.ref,
-      flagsStrategy: flags.strategy.ref,
+      controlTable: tableName,
+      bucket: bucketName,
+      forwardRetryQueue: queues.forward.retry.url,
+      forwardDeadQueue: queues.forward.dead.url,
+      reverseRetryQueue: queues.reverse.retry.url,
+      reverseDeadQueue: queues.reverse.dead.url,
+      flagsApplication: flags.application,
+      flagsEnvironment: flags.environment,
+      flagsProfile: flags.profile,
+      flagsStrategy: flags.strategy,
       machinePrefix: this.machinePrefix(plan),
       relayFunction: resourceName(plan.name, 'relay'),
       apiUrl,

@@ -1,5 +1,5 @@
 /** What holds state: control table, bucket, queues, flags, and their key. Deployed first, destroyed last, and protected by environment. */
-import { CfnOutput, Duration, Fn, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
@@ -16,6 +16,7 @@ import { RetryQueue } from '../constructs/retry-queue.ts';
 import { Teardown } from '../constructs/teardown.ts';
 import { ENVIRONMENT_POLICIES, logRetention } from '../environment-policy.ts';
 import { FUNCTION_TABLE } from '../function-table.ts';
+import { type HandedState, handState } from '../handed-state.ts';
 
 export interface StateStackProps extends StackProps {
   readonly plan: Plan;
@@ -23,19 +24,6 @@ export interface StateStackProps extends StackProps {
   readonly architecture: Architecture;
   readonly capabilities: Capabilities;
   readonly lambdaEnvironment: Readonly<Record<string, string>>;
-}
-
-/** ARNs as the other stack writes them. */
-export interface HandedState {
-  readonly bucketArn: string;
-  readonly flags: {
-    readonly application: string;
-    readonly environment: string;
-    readonly profile: string;
-    readonly strategy: string;
-    /** What readers ask for: the profile as deployed to the environment. */
-    readonly deployed: string;
-  };
 }
 
 /** Lists and results of one cycle are of use while it may be looked into. */
@@ -75,7 +63,7 @@ export class StateStack extends Stack {
       reverse: this.makeQueue('ReverseRetries', plan, capabilities),
     };
     this.flags = new Flags(this, 'Flags', { plan, removalPolicy: policy.removal });
-    this.handed = this.hand();
+    this.handed = handState(this, this);
     if (policy.removal === RemovalPolicy.DESTROY) {
       new Teardown(this, 'Teardown', {
         handlers,
@@ -93,41 +81,6 @@ export class StateStack extends Stack {
         }),
       });
     }
-  }
-
-  /**
-   * Outputs by name for the other stack. It could refer to the resources, but the arguments of cdk-nag are given before CDK makes
-   * up names for such references, and have to name them.
-   */
-  private hand(): HandedState {
-    const hand = (key: string, value: string) => {
-      new CfnOutput(this, key, { value });
-      return Fn.getStackOutput(this.stackName, key);
-    };
-    const { application, environment, profile, strategy } = this.flags;
-    return {
-      bucketArn: hand('BucketArn', this.bucket.bucketArn),
-      flags: this.flagsArns({
-        application: hand('FlagsApplicationId', application.ref),
-        environment: hand('FlagsEnvironmentId', environment.ref),
-        profile: hand('FlagsProfileId', profile.ref),
-        strategy: hand('FlagsStrategyId', strategy.ref),
-      }),
-    };
-  }
-
-  private flagsArns(
-    ids: Readonly<Record<'application' | 'environment' | 'profile' | 'strategy', string>>,
-  ): HandedState['flags'] {
-    const arn = (path: string) => this.formatArn({ service: 'appconfig', resource: path });
-    const application = `application/${ids.application}`;
-    return {
-      application: arn(application),
-      environment: arn(`${application}/environment/${ids.environment}`),
-      profile: arn(`${application}/configurationprofile/${ids.profile}`),
-      strategy: arn(`deploymentstrategy/${ids.strategy}`),
-      deployed: arn(`${application}/environment/${ids.environment}/configuration/${ids.profile}`),
-    };
   }
 
   private makeKey(plan: Plan): IKey | undefined {

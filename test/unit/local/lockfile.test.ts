@@ -14,7 +14,10 @@ const packages = (JSON.parse(text) as { readonly packages: Readonly<Record<strin
 
 test('the lockfile holds the packages of every platform, which npm drops when it cannot fetch them, and without which npm ci refuses', () => {
   const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
-    Object.keys(optionalDependencies).filter((name) => packages[`${path}/node_modules/${name}`] === undefined && packages[`node_modules/${name}`] === undefined),
+    Object.keys(optionalDependencies).filter(
+      (name) =>
+        packages[`${path}/node_modules/${name}`] === undefined && packages[`node_modules/${name}`] === undefined,
+    ),
   );
 
   expect(missing).toEqual([]);

@@ -3,7 +3,7 @@ import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
 import type { Deps } from '../../deps.ts';
 import { type OutboxHealth, readHealth } from '../../relay/health.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
-import { again, judged, proceed, type Step } from '../step.ts';
+import { again, judged, proceed, type Step, sinceOf } from '../step.ts';
 
 /** Seconds between two looks. */
 const LOOK_EVERY_SECONDS = 3;
@@ -12,7 +12,7 @@ const PATIENCE_WINDOWS = 4;
 
 export const watch: Step = async (deps, run, data) => {
   if (run.dryRun) return proceed({ notes: [`would watch for ${deps.plan.dualWrite.drainWindow} ms`] });
-  const since = watchedSince(data) ?? deps.clock.now().getTime();
+  const since = sinceOf(data) ?? deps.clock.now().getTime();
   const elapsed = deps.clock.now().getTime() - since;
   const health = await readHealth(deps, 'forward');
   const gates = await forwardGates(deps, run.scope, health);
@@ -96,10 +96,4 @@ async function forwardGates(
       now,
     ),
   ];
-}
-
-function watchedSince(data: unknown): number | undefined {
-  return typeof data === 'object' && data !== null && 'since' in data && typeof data.since === 'number'
-    ? data.since
-    : undefined;
 }

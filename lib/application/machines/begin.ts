@@ -1,0 +1,119 @@
+/** `begin`: the input is checked, the machine is taken by this execution and no other, and its entry gates are judged. */
+import type { MachineDocument } from '../../contracts/documents.ts';
+import type { MachineInput, Run, StepEvent, StepResult } from '../../contracts/machine-io.ts';
+import { sourceOf } from '../../domain/direction.ts';
+import type { GateDecision } from '../../domain/gate.ts';
+import { FORWARD_MACHINES, type Machine } from '../../domain/phase.ts';
+import { NO_TENANT } from '../../domain/table.ts';
+import type { Deps } from '../deps.ts';
+import { loadMigration } from '../migration.ts';
+import { recordPlan } from '../operate/deployed-plan.ts';
+import { PlanMismatch } from '../read-tables.ts';
+import { directionInForce } from '../switch/authority.ts';
+import { allTenants } from '../tenants/all-tenants.ts';
+import { noteStep, recordEvidence, startRunDocument } from './run-record.ts';
+import { type MachineDefinition, proceed, refuse } from './step.ts';
+
+export async function begin(definition: MachineDefinition, deps: Deps, event: StepEvent): Promise<StepResult> {
+  const { machine } = definition;
+  if (event.begin === undefined) throw new RangeError(`begin of ${machine} came without its input`);
+  const { input, execution, startedAt } = event.begin;
+  await recordPlan(deps.documents, deps.plan, deps.planHash, deps.clock.now());
+  const problems = inputProblems(deps, machine, input);
+  const resolved = await resolveScope(deps, input, problems);
+  const run: Run = {
+    execution,
+    machine,
+    plan: deps.plan.name,
+    scope: resolved,
+    dryRun: input.dryRun === true,
+    from: input.from ?? null,
+    repair: input.repair === true,
+    mode: input.mode ?? null,
+    tables: input.tables ?? [],
+    limit: input.limit ?? null,
+    requestedBy: input.requestedBy ?? 'unknown',
+    startedAt,
+  };
+  await startRunDocument(deps, run);
+  const refusal = async (reasons: readonly string[], gates: readonly GateDecision[] = []): Promise<StepResult> => {
+    await noteStep(deps, run, 'begin', [], gates, reasons);
+    await recordEvidence(deps, run, gates);
+    return { ...refuse(reasons, { gates }), run };
+  };
+  if (problems.length > 0) return refusal(problems);
+  const control = await deps.documents.get('control', 'control');
+  if (control?.value.halted !== undefined && machine !== 'rollback') {
+    const { by, at, why } = control.value.halted;
+    return refusal([`the migration was halted by ${by} at ${at}: ${why}; run: npx crossfade resume`]);
+  }
+  const holder = await takeMachine(deps, run);
+  if (holder !== null) return refusal([`${machine} is already running as ${holder}; run: npx crossfade status`]);
+  if (!run.dryRun && run.machine === 'baseline') await deps.protection.set(true);
+  const gates = await definition.entry(deps, run);
+  const failed = gates.filter((gate) => !gate.pass);
+  if (failed.length > 0)
+    return refusal(
+      failed.flatMap((gate) => gate.reasons),
+      gates,
+    );
+  await noteStep(deps, run, 'begin', [`scope: ${run.scope.join(', ')}`], gates);
+  await recordEvidence(deps, run, gates);
+  return { ...proceed({ gates }), run };
+}
+
+function inputProblems(deps: Deps, machine: Machine, input: MachineInput): string[] {
+  const problems: string[] = [];
+  if (input.plan !== deps.plan.name)
+    problems.push(`the execution is for plan ${String(input.plan)}, but ${deps.plan.name} is deployed here`);
+  if (machine === 'rollback' && !FORWARD_MACHINES.some((known) => known === input.from)) {
+    problems.push(`rollback needs "from", one of ${FORWARD_MACHINES.join(', ')}; got ${String(input.from)}`);
+  }
+  if (input.scope !== undefined && !Array.isArray(input.scope)) problems.push('"scope" must be a list of tenants');
+  for (const table of input.tables ?? []) {
+    if (deps.plan.tables[table] === undefined)
+      problems.push(`table ${table} is not in the plan; it has ${Object.keys(deps.plan.tables).join(', ')}`);
+  }
+  return problems;
+}
+
+/** All tenants unless the input names some. A catalogue that does not fit the plan leaves the shared tenant; baseline says what is wrong. */
+async function resolveScope(deps: Deps, input: MachineInput, problems: string[]): Promise<readonly string[]> {
+  const wanted = Array.isArray(input.scope) ? input.scope : [];
+  try {
+    const migration = await loadMigration(deps);
+    const known = await allTenants(migration, sourceOf(await directionInForce(deps)));
+    const scope = wanted.length === 0 ? known : wanted;
+    for (const tenant of wanted) {
+      if (!known.includes(tenant)) problems.push(`tenant ${tenant} owns no rows and is not named in the plan`);
+    }
+    return scope.length === 0 ? [NO_TENANT] : scope;
+  } catch (error) {
+    if (error instanceof PlanMismatch) return wanted.length === 0 ? [NO_TENANT] : wanted;
+    throw error;
+  }
+}
+
+/** @returns the execution that already holds the machine, or null when the run holds it now. */
+async function takeMachine(deps: Deps, run: Run): Promise<string | null> {
+  const stored = await deps.documents.get('machine', run.machine);
+  const document: MachineDocument = stored?.value ?? { passed: {} };
+  const current = document.current;
+  if (current !== undefined && current.execution !== run.execution) {
+    // An execution that was stopped half way left its mark behind; only one that still runs holds the machine.
+    const execution = await deps.workflow.describe(current.execution);
+    if (execution.status === 'running') return current.execution;
+  }
+  const { execution, startedAt, scope, dryRun } = run;
+  await deps.documents.put(
+    'machine',
+    run.machine,
+    {
+      ...document,
+      current: { execution, startedAt, scope, dryRun },
+      openedAt: document.openedAt ?? (dryRun ? undefined : startedAt),
+    },
+    stored?.version ?? 'absent',
+  );
+  return null;
+}

@@ -1,0 +1,126 @@
+/** `finish` and `fail`: how a run ended is recorded, its machine is free again, and the next command is said. */
+import type { MachineOutput, Outcome, Run, StepEvent, StepResult } from '../../contracts/machine-io.ts';
+import { type ForwardMachine, MACHINES } from '../../domain/phase.ts';
+import type { Deps } from '../deps.ts';
+import { runId } from './run-record.ts';
+import { type MachineDefinition, refuse } from './step.ts';
+
+export async function finish(
+  definition: MachineDefinition,
+  deps: Deps,
+  run: Run,
+  event: StepEvent,
+): Promise<MachineOutput> {
+  const outcome: Outcome = event.outcome ?? 'passed';
+  const now = deps.clock.now().toISOString();
+  const stored = await deps.documents.get('run', runId(run));
+  const reasons = outcome === 'refused' ? (stored?.value.reasons ?? []) : [];
+  const gates = stored?.value.gates ?? [];
+  const notes = stored?.value.steps.flatMap((step) => step.notes) ?? [];
+  await endMachine(deps, run, outcome, reasons, now);
+  if (endsMigration(run, outcome)) await deps.protection.set(false);
+  if (stored !== undefined)
+    await deps.documents.put(
+      'run',
+      stored.id,
+      { ...stored.value, outcome, endedAt: now, step: 'finish', reasons },
+      'any',
+    );
+  deps.log.info('run ended', { machine: run.machine, outcome, dryRun: run.dryRun, reasons });
+  return {
+    machine: run.machine,
+    outcome,
+    dryRun: run.dryRun,
+    gates,
+    notes,
+    reasons,
+    next: nextCommand(definition, run, outcome),
+  };
+}
+
+export async function fail(definition: MachineDefinition, deps: Deps, event: StepEvent): Promise<StepResult> {
+  const execution = event.run?.execution ?? event.begin?.execution ?? 'unknown';
+  const message = failureMessage(event.error);
+  deps.log.error('run failed', { machine: definition.machine, execution, message });
+  deps.metrics.record('stepFailed', 1);
+  const now = deps.clock.now().toISOString();
+  const run = event.run;
+  if (run !== undefined) {
+    await endMachine(deps, run, 'failed', [message], now);
+    const stored = await deps.documents.get('run', runId(run));
+    if (stored !== undefined)
+      await deps.documents.put(
+        'run',
+        stored.id,
+        { ...stored.value, outcome: 'failed', endedAt: now, error: message, reasons: [message] },
+        'any',
+      );
+  }
+  return refuse([message]);
+}
+
+/** Step Functions wraps a function's error as JSON text in Cause. */
+function failureMessage(error: StepEvent['error']): string {
+  const cause = error?.Cause ?? '';
+  try {
+    const parsed: unknown = JSON.parse(cause);
+    if (typeof parsed === 'object' && parsed !== null && 'errorMessage' in parsed)
+      return `${error?.Error ?? 'Error'}: ${String(parsed.errorMessage)}`;
+  } catch {
+    // Not JSON: the cause is the message.
+  }
+  return `${error?.Error ?? 'Error'}: ${cause}`;
+}
+
+/** After these the stacks may be destroyed: nothing of the migration is left to lose. */
+function endsMigration(run: Run, outcome: Outcome): boolean {
+  if (run.dryRun) return false;
+  return (
+    (run.machine === 'decommission' && outcome === 'passed') || (run.from === 'baseline' && outcome === 'rolled-back')
+  );
+}
+
+async function endMachine(
+  deps: Deps,
+  run: Run,
+  outcome: Outcome | 'failed',
+  reasons: readonly string[],
+  endedAt: string,
+): Promise<void> {
+  const stored = await deps.documents.get('machine', run.machine);
+  // A refused second start must not free the machine of the run that holds it.
+  if (stored === undefined || stored.value.current?.execution !== run.execution) return;
+  const { current: _, ...kept } = stored.value;
+  const last = run.dryRun ? kept.last : { execution: run.execution, outcome, endedAt, scope: run.scope, reasons };
+  const hasPassed = !run.dryRun && (outcome === 'passed' || outcome === 'differences');
+  const passed = hasPassed
+    ? { ...kept.passed, ...Object.fromEntries(run.scope.map((tenant) => [tenant, endedAt])) }
+    : kept.passed;
+  await deps.documents.put(
+    'machine',
+    run.machine,
+    { ...kept, passed, ...(last === undefined ? {} : { last }) },
+    stored.version,
+  );
+  if (outcome === 'rolled-back' && run.from !== null && !run.dryRun) await forgetPassed(deps, run.from, run.scope);
+}
+
+/** What was undone has to be passed again, and so has everything after it. */
+async function forgetPassed(deps: Deps, from: ForwardMachine, scope: readonly string[]): Promise<void> {
+  for (const machine of MACHINES.slice(MACHINES.indexOf(from))) {
+    const stored = await deps.documents.get('machine', machine);
+    if (stored === undefined) continue;
+    const passed = Object.fromEntries(
+      Object.entries(stored.value.passed).filter(([tenant]) => !scope.includes(tenant)),
+    );
+    await deps.documents.put('machine', machine, { ...stored.value, passed }, stored.version);
+  }
+}
+
+function nextCommand(definition: MachineDefinition, run: Run, outcome: Outcome): string {
+  const plan = ` --plan ${run.plan}`;
+  if (outcome === 'refused') return `npx crossfade runs ${run.execution.split(':').at(-1)}${plan}`;
+  if (outcome === 'halted') return `npx crossfade resume${plan}`;
+  if (run.dryRun) return `npx crossfade start ${run.machine}${plan}`;
+  return `${definition.next}${plan}`;
+}
