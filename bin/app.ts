@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { addCrossfade } from '../lib/infra/crossfade-app.ts';
-import { loadPlan } from '../lib/plan/load.ts';
+import { loadPlan, PlanError } from '../lib/plan/load.ts';
 
 try {
   const app = new App();
@@ -17,7 +17,7 @@ try {
   });
   app.synth();
 } catch (error) {
-  // A wrong plan is the operator's to correct: its message says where; a stack of calls would hide it.
-  console.error(error instanceof Error ? error.message : error);
+  // A wrong plan is the operator's to correct: its message says where, and a stack of calls would hide it.
+  console.error(error instanceof PlanError ? error.message : error);
   process.exitCode = 1;
 }

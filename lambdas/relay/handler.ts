@@ -5,9 +5,11 @@ import { createHandler } from '../shared/handler.ts';
 
 export interface RelayEvent {
   readonly direction: Direction;
+  /** Woken in between: does what nobody else is doing, and leaves the rest to whoever is. */
+  readonly wake?: boolean;
 }
 
-export const handler = createHandler<RelayEvent, RelayReport>((deps, { direction }) => {
+export const handler = createHandler<RelayEvent, RelayReport>((deps, { direction, wake }) => {
   const until = new Date(deps.clock.now().getTime() + deps.plan.relay.runFor);
-  return runRelay(deps, direction, until);
+  return runRelay(deps, direction, { until, takesOver: wake !== true });
 });

@@ -12,6 +12,7 @@ import type { RunAnswer } from '../cli/follow.ts';
 import { main } from '../cli/main.ts';
 import type { Terminal } from '../cli/terminal.ts';
 import type { Story } from './story.ts';
+import { wordsOf } from './words.ts';
 
 export interface CommandAnswer<Payload = unknown> {
   readonly exit: ExitCode;
@@ -48,7 +49,8 @@ export function createCommands(story: Story, environment: Readonly<Record<string
   };
   return {
     run: (line) => {
-      story.command(`npx crossfade ${line}`);
+      // On a terminal `--wait` is what happens anyway.
+      story.command(`npx crossfade ${line.replace(/ --wait$/, '')}`);
       return execute(line, (text) => tellChatter(story, text));
     },
     ask: (line) => execute(line, () => {}),
@@ -76,9 +78,4 @@ function silentTerminal(answers: string[], err: (text: string) => void): Termina
     ask: async () => 'no',
     clear: () => {},
   };
-}
-
-/** Words of a command line; `"…"` keeps blanks together. */
-export function wordsOf(line: string): readonly string[] {
-  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '');
 }

@@ -121,6 +121,7 @@ async function setUp(story: Story, scope: LifetimeScope, seed: number, known: Kn
   process.chdir(CHECKOUT);
   if (shop === undefined) throw new DemoFailure('the shop could not be prepared');
   const urls = { legacy: environment.stores.legacy.url, target: environment.stores.target.url };
+  if (process.env.DEMO_DEBUG) writeFileSync('/tmp/urls.json', JSON.stringify(urls)); // TEMPORARY
   const api = openApi({
     apiUrl: await readApiUrl(environment),
     endpoint: environment.endpoint,

@@ -37,13 +37,28 @@ export function tellRun({ story }: Demo, run: RunView): void {
     return;
   }
   story.result(`${name}: ${run.state}${took}`);
-  for (const { gate, pass, value, comparison, threshold, unit, guide } of run.gates) {
-    const of = unit === undefined ? '' : ` ${unit}`;
-    story.note(
-      `  ${pass ? 'pass' : 'refuse'}  ${gate}: ${value}${of}, ${comparison} ${threshold}${of}${guide === undefined ? '' : ` (guide: ${guide})`}`,
-    );
-  }
+  for (const line of wrap(run.gates.map(describeGate))) story.note(`  ${line}`);
 }
+
+/** `drift-rate 0 % (below 0.001 %, guide: 0.001)`. */
+function describeGate({ gate, value, comparison, threshold, unit, guide }: RunView['gates'][number]): string {
+  const of = unit === undefined ? '' : ` ${unit}`;
+  const limit = comparison === 'equals' ? `= ${threshold}` : `${comparison} ${threshold}${of}`;
+  return `${gate} ${value ?? 'no evidence'}${value === null ? '' : of} (${limit}${guide === undefined ? '' : `, guide: ${guide}`})`;
+}
+
+/** Items side by side, as many as fit a line. */
+function wrap(items: readonly string[]): readonly string[] {
+  const lines: string[] = [];
+  for (const item of items) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + item.length < LINE_WIDTH) lines[lines.length - 1] = `${last} · ${item}`;
+    else lines.push(item);
+  }
+  return lines;
+}
+
+const LINE_WIDTH = 110;
 
 /** `4.2 s`. */
 export function seconds(ms: number): string {

@@ -5,6 +5,7 @@
  */
 import { CfnOutput, Fn, type Stack } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { Construct } from 'constructs';
 import { OUTPUTS } from '../contracts/outputs.ts';
 import type { Direction } from '../domain/direction.ts';
 import type { Flags } from './constructs/flags.ts';
@@ -37,8 +38,10 @@ interface StateResources {
 }
 
 export function handState(stack: Stack, { table, bucket, queues, flags, key }: StateResources): HandedState {
+  // Apart from the resources, some of which have the same names.
+  const outputs = new Construct(stack, 'Handed');
   const hand = (name: string, value: string) => {
-    new CfnOutput(stack, name, { value });
+    new CfnOutput(outputs, name, { value }).overrideLogicalId(name);
     return Fn.getStackOutput(stack.stackName, name);
   };
   const handQueues = (

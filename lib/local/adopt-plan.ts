@@ -139,7 +139,7 @@ async function makeRoles(
     const isDenied = (error as { code?: string }).code === '42501';
     if (!isDenied) throw error;
     throw new Error(
-      `${name}: the role of the given URL may not create Crossfade's roles (${error instanceof Error ? error.message : error}); use a superuser, or the owner of the tables with CREATEROLE`,
+      `${name}: the role of the given URL may not create Crossfade's roles (${error instanceof Error ? error.message : error}); use a superuser, or a role with CREATEROLE that may grant the owner of the tables and pg_monitor (GRANT … TO it WITH ADMIN OPTION)`,
     );
   } finally {
     await client.end();

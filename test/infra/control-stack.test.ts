@@ -43,7 +43,7 @@ describe('what a function may do', () => {
     ['appconfig:StartDeployment', ['cutover', 'dual-write', 'rollback']],
     ['states:StopExecution', []],
     ['cloudformation:UpdateTerminationProtection', ['baseline', 'decommission', 'rollback']],
-    ['sqs:ReceiveMessage', ['retry']],
+    ['sqs:ReceiveMessage', ['relay', 'retry']],
     ['states:StartExecution', []],
     ['states:SendTaskSuccess', []],
   ] as const)('%s is allowed to %j only', (action, names) => {

@@ -7,22 +7,13 @@ import { verifySingleWrite } from '../../lib/application/machines/baseline/verif
 import type { Step } from '../../lib/application/machines/step.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import { aMigration, type MigrationSpec, type TestMigration } from '../support/migration.ts';
+import { aRun } from '../support/run.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
-const RUN: Run = {
-  execution: 'arn:aws:states:eu-central-1:000000000000:execution:crossfade-test-baseline:one',
+const RUN = aRun({
   machine: 'baseline',
-  plan: 'test',
-  scope: ['acme'],
-  dryRun: false,
-  from: null,
-  repair: false,
-  mode: null,
-  tables: [],
-  limit: null,
-  requestedBy: 'test',
-  startedAt: '2026-01-01T00:00:00.000Z',
-};
+  execution: 'arn:aws:states:eu-central-1:000000000000:execution:crossfade-test-baseline:one',
+});
 
 const ROWS = `
 INSERT INTO public.orders (id, tenant_id, reference, amount, note, payload, tags, mood, ratio, seen, raw, currency)

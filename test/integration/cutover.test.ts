@@ -8,14 +8,15 @@ import { carryOutReadWish } from '../../lib/application/reads/carry-out-read-wis
 import { setStage } from '../../lib/application/tenants/exposure.ts';
 import type { StepResult } from '../../lib/contracts/machine-io.ts';
 import type { TestMigration } from '../support/migration.ts';
-import { aReadableMigration, aRun } from '../support/reads.ts';
+import { aReadableMigration } from '../support/reads.ts';
+import { aRun } from '../support/run.ts';
 
 let system: TestMigration;
 let clock: VirtualClock;
 let flags: MemoryFlags;
 let deps: Deps;
 
-const RUN = aRun('cutover', ['acme', 'globex']);
+const RUN = aRun({ machine: 'cutover', scope: ['acme', 'globex'] });
 const MINUTE = 60_000;
 
 beforeAll(async () => {
@@ -229,7 +230,7 @@ describe('the canary', () => {
   });
 
   it('is refused for a tenant that is not copied', async () => {
-    const result = await step('start-canary', null, aRun('cutover', ['acme', 'unknown']));
+    const result = await step('start-canary', null, aRun({ machine: 'cutover', scope: ['acme', 'unknown'] }));
 
     expect(result.reasons).toEqual(['tenant unknown is not exposed; run: npx crossfade start dual-write']);
   });
@@ -238,7 +239,7 @@ describe('the canary', () => {
 describe('returning reads', () => {
   it('of one tenant leaves those of another, and the shared rows', async () => {
     await step('start-canary');
-    const acme = aRun('rollback', ['acme'], { from: 'cutover' });
+    const acme = aRun({ machine: 'rollback', scope: ['acme'], from: 'cutover' });
 
     await returnReads(deps, acme, null);
 
@@ -284,7 +285,7 @@ describe('returning reads', () => {
 describe('a dry run', () => {
   it('changes no stage, no flag and no statistics', async () => {
     const before = [await stages(), await flags.read()];
-    const dry = aRun('cutover', ['acme', 'globex'], { dryRun: true });
+    const dry = aRun({ machine: 'cutover', scope: ['acme', 'globex'], dryRun: true });
 
     for (const name of Object.keys(cutoverMachine.steps))
       expect(await step(name, null, dry)).toMatchObject({ proceed: true, again: false });

@@ -15,22 +15,13 @@ import { decideAuthority } from '../../lib/application/switch/authority.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { aRun } from '../support/run.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
-const RUN: Run = {
-  execution: 'arn:aws:states:eu-central-1:000000000000:execution:crossfade-test-decommission:one',
+const RUN = aRun({
   machine: 'decommission',
-  plan: 'test',
-  scope: ['acme'],
-  dryRun: false,
-  from: null,
-  repair: false,
-  mode: null,
-  tables: [],
-  limit: null,
-  requestedBy: 'test',
-  startedAt: '2026-01-01T00:00:00.000Z',
-};
+  execution: 'arn:aws:states:eu-central-1:000000000000:execution:crossfade-test-decommission:one',
+});
 
 const ROWS = `
 INSERT INTO public.orders (id, tenant_id, reference, amount, note, payload, tags, mood, ratio, seen, raw, currency, updated_at)
@@ -186,7 +177,7 @@ describe('retire-reverse', () => {
   it('removes capture after a quiet time, drains what was captured last, and ends the way back', async () => {
     const shop = await givenSwitchedOver();
     await shop.target.query("UPDATE orders SET note = 'last' WHERE id = 1");
-    await runRelay(shop.deps, 'reverse', new Date(Date.now() + 1_000));
+    await runRelay(shop.deps, 'reverse', { until: new Date(Date.now() + 1_000) });
 
     const result = await untilAnswered(retireReverse, shop);
     const back = await reopen(shop.deps, { ...RUN, machine: 'rollback', from: 'decommission' }, null);

@@ -13,6 +13,7 @@ import { type LocalEnvironment, startEnvironment } from '../../lib/local/environ
 import { writeState } from '../../lib/local/environment-state.ts';
 import { openLifetimeScope } from '../../lib/local/lifetime-scope.ts';
 import { freePort } from '../../lib/local/ports.ts';
+import { removePostgresFolder } from '../../lib/local/postgres.ts';
 import { isAlive, type ProcessIdentity, waitForExit } from '../../lib/local/processes.ts';
 import { startServices } from '../../lib/local/services.ts';
 import { bringUp, status, takeDown } from '../../lib/local/up.ts';
@@ -54,6 +55,9 @@ afterEach(() => {
 
 afterAll(async () => {
   await environment.stop();
+  for (const name of ['whole', 'SIGINT', 'SIGTERM', 'SIGKILL']) {
+    for (const store of ['legacy', 'target']) removePostgresFolder(join(root, name, store));
+  }
   rmSync(root, { recursive: true, force: true });
 });
 

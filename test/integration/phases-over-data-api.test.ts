@@ -1,4 +1,5 @@
 /** Phases 1 and 5 over the RDS Data API, with its limits and under Crossfade's own roles: what works over `pg` only is seen here. */
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRdsDataStore } from '../../lib/adapters/rds-data/sql-store.ts';
 import { systemClock } from '../../lib/adapters/system-clock.ts';
@@ -14,6 +15,7 @@ import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import type { Databases, SqlStore } from '../../lib/ports/sql.ts';
 import { startTestDataApi, type TestDataApi } from '../support/data-api.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { aRun } from '../support/run.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
 const ROWS = `
@@ -63,23 +65,6 @@ function overDataApi(): Databases {
   };
 }
 
-function aRun(machine: Run['machine']): Run {
-  return {
-    execution: `arn:aws:states:us-east-1:000000000000:execution:crossfade-test-${machine}:api`,
-    machine,
-    plan: 'test',
-    scope: ['acme'],
-    dryRun: false,
-    from: null,
-    repair: false,
-    mode: null,
-    tables: [],
-    limit: null,
-    requestedBy: 'test',
-    startedAt: '2026-01-01T00:00:00.000Z',
-  };
-}
-
 /** As the state machine does it: step after step, each with the data of the one before, in JSON. */
 async function runSteps(steps: Readonly<Record<string, Step>>, run: Run): Promise<readonly StepResult[]> {
   const results: StepResult[] = [];
@@ -101,7 +86,7 @@ async function runSteps(steps: Readonly<Record<string, Step>>, run: Run): Promis
 
 describe('over the RDS Data API', () => {
   it('baseline passes, and leaves no row behind', async () => {
-    const results = await runSteps(baselineMachine.steps, aRun('baseline'));
+    const results = await runSteps(baselineMachine.steps, aRun({ machine: 'baseline' }));
 
     expect(results.flatMap(({ reasons }) => reasons)).toEqual([]);
     expect((await shop.target.query('SELECT count(*)::int AS n FROM orders')).rows).toEqual([{ n: 0 }]);
@@ -123,7 +108,7 @@ describe('over the RDS Data API', () => {
       execution: 'test',
     });
 
-    const results = await runSteps(decommissionMachine.steps, aRun('decommission'));
+    const results = await runSteps(decommissionMachine.steps, aRun({ machine: 'decommission' }));
 
     expect(results.flatMap(({ reasons }) => reasons)).toEqual([]);
     const notes = results.flatMap((result) => result.notes).join('\n');

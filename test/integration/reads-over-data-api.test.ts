@@ -12,7 +12,8 @@ import { setStage } from '../../lib/application/tenants/exposure.ts';
 import { STORES } from '../../lib/domain/direction.ts';
 import { startTestDataApi, type TestDataApi } from '../support/data-api.ts';
 import type { TestMigration } from '../support/migration.ts';
-import { aReadableMigration, aRun } from '../support/reads.ts';
+import { aReadableMigration } from '../support/reads.ts';
+import { aRun } from '../support/run.ts';
 
 let system: TestMigration;
 let api: TestDataApi;
@@ -45,7 +46,7 @@ afterAll(async () => {
 });
 
 it('the read path, parity, statistics and dry runs work through the Data API', async () => {
-  const run = aRun('cutover', ['acme', 'globex']);
+  const run = aRun({ machine: 'cutover', scope: ['acme', 'globex'] });
   expect((await checkParity(deps, run, null)).reasons).toEqual([]);
   expect((await analyzeTarget(deps, run, null)).reasons).toEqual([]);
 

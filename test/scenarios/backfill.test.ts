@@ -196,7 +196,7 @@ describe('backfill', () => {
     expect(results.at(-1)?.gates[0]?.pass).toBe(true);
     expect(results.at(-1)?.notes[0]).toContain('in flight');
     const { runRelay } = await import('../../lib/application/relay/relay.ts');
-    await runRelay(shop.deps, 'forward', new Date(Date.now() + 400));
+    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 400) });
     const { target } = await both('SELECT id, note FROM orders WHERE id IN (2, 4)');
     expect(target).toEqual([{ id: '4', note: 'late' }]);
   });

@@ -28,7 +28,7 @@ afterAll(() => shop?.close());
 /** Runs the relay until the outbox is empty or nothing moves any more. */
 async function relay(): Promise<void> {
   for (let round = 0; round < 20; round++) {
-    await runRelay(shop.deps, 'forward', new Date(Date.now() + 150));
+    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 150) });
     const { rows } = await shop.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
     if (rows.length === 0) return;
   }
@@ -90,7 +90,7 @@ describe('dual-write', () => {
       `BEGIN; UPDATE orders SET reference = NULL WHERE id = 10; UPDATE orders SET reference = 'A' WHERE id = 11; UPDATE orders SET reference = 'B' WHERE id = 10; COMMIT`,
     );
     await relay();
-    await runRelay(shop.deps, 'forward', new Date(Date.now() + 300));
+    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 300) });
 
     const { legacy, target } = await both('SELECT id, reference FROM orders WHERE id IN (10, 11) ORDER BY id');
     expect(target).toEqual(legacy);

@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 afterAll(() => notes?.close());
 
-const relay = () => runRelay(notes.deps, 'forward', new Date(Date.now() + 600));
+const relay = () => runRelay(notes.deps, 'forward', { until: new Date(Date.now() + 600) });
 const stateOf = async (key: string) =>
   (
     await notes.legacy.query(

@@ -51,7 +51,7 @@ beforeAll(async () => {
 afterAll(() => bank?.close());
 
 async function relay(direction: Direction): Promise<void> {
-  await runRelay(bank.deps, direction, new Date(Date.now() + 400));
+  await runRelay(bank.deps, direction, { until: new Date(Date.now() + 400) });
 }
 
 async function contents() {
@@ -128,7 +128,7 @@ describe('switchover', () => {
     await bank.target.query(`INSERT INTO accounts (tenant_id, amount, nick) VALUES ('newcomer', 5, 'n1')`);
 
     await relay('reverse');
-    await runRelay(bank.deps, 'reverse', new Date(Date.now() + 1_500));
+    await runRelay(bank.deps, 'reverse', { until: new Date(Date.now() + 1_500) });
 
     const { legacy, target } = await contents();
     expect(legacy).toEqual(target);
@@ -139,7 +139,10 @@ describe('switchover', () => {
     const { rows } = await bank.target.query('SELECT authority, direction FROM crossfade.control');
 
     expect(rows).toEqual([{ authority: '2', direction: 'reverse' }]);
-    expect(await runRelay(bank.deps, 'forward', new Date(Date.now() + 300))).toEqual({ delivered: 0, batches: 0 });
+    expect(await runRelay(bank.deps, 'forward', { until: new Date(Date.now() + 300) })).toEqual({
+      delivered: 0,
+      batches: 0,
+    });
   });
 
   it('goes back without losing what the target acknowledged, up to the last moment', async () => {

@@ -1,7 +1,6 @@
 /** A migration whose tenants are exposed and copied, with legacy and target of different shapes: what tests of reads start from. */
 import { installSchemas } from '../../lib/application/install/install.ts';
 import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts';
-import type { Run } from '../../lib/contracts/machine-io.ts';
 import { aMigration, type MigrationSpec, type TestMigration } from './migration.ts';
 
 const LEGACY_SQL = `
@@ -57,22 +56,4 @@ export async function aReadableMigration(more = '', spec: Partial<MigrationSpec>
   }
   await mirrorTenants(system.deps, 'forward');
   return system;
-}
-
-export function aRun(machine: Run['machine'], scope: readonly string[], more: Partial<Run> = {}): Run {
-  return {
-    execution: 'arn:aws:states:eu-central-1:000000000000:execution:test:run-1',
-    machine,
-    plan: 'test',
-    scope,
-    dryRun: false,
-    from: null,
-    repair: false,
-    mode: null,
-    tables: [],
-    limit: null,
-    requestedBy: 'tester',
-    startedAt: '2026-01-05T12:00:00.000Z',
-    ...more,
-  };
 }

@@ -14,7 +14,7 @@ export function createRelayWaker(
         new InvokeCommand({
           FunctionName: functionName,
           InvocationType: 'Event',
-          Payload: JSON.stringify({ direction }),
+          Payload: JSON.stringify({ direction, wake: true }),
         }),
       );
     } catch (error) {

@@ -26,16 +26,24 @@ const REDRIVE_EVERY_MS = 3_000;
 const SWEEP_EVERY_MS = 30_000;
 /** An event that has been on the retry queue for this long was lost there: the longest backoff is minutes. */
 const SWEEP_AFTER_MS = 20 * 60_000;
+/** A relay that waits for another one's lease looks this often: the longest gap when one follows the other. */
+const TAKE_OVER_LOOK_MS = 500;
 /** The control item is read before a batch, but not more often than this. */
 const CONTROL_EVERY_MS = 1_000;
 
+export interface RelayOptions {
+  readonly until: Date;
+  /** Whether to wait for shards that another relay holds, to take over from it, or to leave them to it. Default true. */
+  readonly takesOver?: boolean;
+}
+
 /** Runs every shard of a direction until `until`. Returns at once when authority lies with the other direction. */
-export async function runRelay(deps: Deps, direction: Direction, until: Date): Promise<RelayReport> {
+export async function runRelay(deps: Deps, direction: Direction, options: RelayOptions): Promise<RelayReport> {
   const migration = await loadMigration(deps);
   const holder = deps.newId();
   const isHeld = deliveryHold(deps);
   const shards = Array.from({ length: deps.plan.relay.shards }, (_, shard) =>
-    runShard(migration, direction, shard, holder, until, isHeld),
+    runShard(migration, direction, shard, holder, options, isHeld),
   );
   const reports = await Promise.all(shards);
   return {
@@ -49,7 +57,7 @@ async function runShard(
   direction: Direction,
   shard: number,
   holder: string,
-  until: Date,
+  { until, takesOver = true }: RelayOptions,
   isHeld: () => Promise<boolean>,
 ): Promise<RelayReport> {
   const { deps } = migration;
@@ -60,13 +68,17 @@ async function runShard(
   let idle = 0;
   while (clock.now() < until) {
     try {
-      for (const chore of chores) await chore();
       if (await isHeld()) {
         await clock.sleep(plan.relay.poll);
         continue;
       }
       const step = await deliverNext(migration, direction, shard, holder, `${holder.slice(0, 8)}-${shard}-${batches}`);
-      if (step === 'not-in-force') break;
+      if (step === 'not-in-force' || (step === 'elsewhere' && !takesOver)) break;
+      if (step === 'elsewhere') {
+        await clock.sleep(TAKE_OVER_LOOK_MS);
+        continue;
+      }
+      for (const chore of chores) await chore();
       if (step === 0) {
         // Backs off to the longest poll while there is nothing to do: 25, 50, 100 … ms.
         idle = Math.min(idle + 1, 8);
@@ -94,14 +106,14 @@ async function runShard(
   return { delivered, batches };
 }
 
-/** @returns how many events ended; `not-in-force` when this direction has no authority. */
+/** @returns how many events ended; `not-in-force` when this direction has no authority, `elsewhere` while another relay has the shard. */
 async function deliverNext(
   migration: Migration,
   direction: Direction,
   shard: number,
   holder: string,
   batchId: string,
-): Promise<number | 'not-in-force'> {
+): Promise<number | 'not-in-force' | 'elsewhere'> {
   const { deps } = migration;
   const { plan, clock, metrics } = deps;
   const source = deps.databases.open(sourceOf(direction), 'relay');
@@ -117,6 +129,7 @@ async function deliverNext(
   );
   const [first] = rows;
   if (first === undefined || !first.in_force) return 'not-in-force';
+  if (!first.held) return 'elsewhere';
   const suppressed = Number(first.suppressed);
   const claimed = await adoptNewTenants(migration, direction, toClaimed(rows));
   if (claimed.events.length === 0) return suppressed;

@@ -5,6 +5,7 @@ import { judgeGate } from '../../domain/gate.ts';
 import { takeRepairs } from '../../sql/repair/repair-queue.ts';
 import type { Deps } from '../deps.ts';
 import { again, judged, proceed, sinceOf } from '../machines/step.ts';
+import { ensureRelay } from '../relay/ensure-relay.ts';
 import { readHealth } from '../relay/health.ts';
 
 const LOOK_EVERY_SECONDS = 1;
@@ -17,7 +18,7 @@ export async function drainDirection(deps: Deps, run: Run, direction: Direction,
   const undelivered = health.pending + health.retry + repairs;
   const waited = deps.clock.now().getTime() - since;
   if (undelivered > 0 && health.parked + health.dead === 0 && waited < deps.plan.switchover.drainTimeout) {
-    await deps.wakeRelay(direction);
+    await ensureRelay(deps, direction);
     return again(LOOK_EVERY_SECONDS, {
       data: { since },
       notes: [`${undelivered} events left, the oldest ${health.oldestMs} ms old`],

@@ -12,6 +12,7 @@ import type { Statement } from '../../../sql/statement.ts';
 import type { Deps } from '../../deps.ts';
 import { withLock } from '../../install/with-lock.ts';
 import { loadMigration } from '../../migration.ts';
+import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { type OutboxHealth, readHealth } from '../../relay/health.ts';
 import { mirrorTenants } from '../../tenants/exposure.ts';
 import { again, judged, proceed, type Step } from '../step.ts';
@@ -66,7 +67,7 @@ async function retire(deps: Deps, state: RetireState, mark: () => Promise<void>)
   for (const table of migration.tables)
     await withLock(deps, session, deps.plan.capture, `removing capture of ${table.name}`, removalOf(table));
   const clients = migration.tables.filter(({ capture }) => capture === 'client').map(({ name }) => name);
-  await deps.wakeRelay('reverse');
+  await ensureRelay(deps, 'reverse');
   return again(DRAIN_LOOK_SECONDS, {
     data: { ...state, drainingSince: deps.clock.now().toISOString() },
     notes: [
@@ -94,7 +95,7 @@ async function drain(deps: Deps, state: RetireState, since: string, health: Outb
     health.parked + health.dead === 0 &&
     now.getTime() - Date.parse(since) < deps.plan.switchover.drainTimeout
   ) {
-    await deps.wakeRelay('reverse');
+    await ensureRelay(deps, 'reverse');
     return again(DRAIN_LOOK_SECONDS, { data: state, notes: [`${undelivered} events of the reverse outbox left`] });
   }
   const drained = judgeGate(

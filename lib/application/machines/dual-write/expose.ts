@@ -4,6 +4,7 @@ import { NO_TENANT } from '../../../domain/table.ts';
 import { FlagsConflict } from '../../../ports/flags.ts';
 import type { Deps } from '../../deps.ts';
 import { loadMigration } from '../../migration.ts';
+import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { carryOutWish } from '../../tenants/carry-out-wish.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { again, proceed, refuse, type Step } from '../step.ts';
@@ -32,7 +33,7 @@ export const expose: Step = async (deps, run) => {
 
   const share = shares.find((candidate) => candidate.some((tenant) => !on.has(tenant)));
   if (share === undefined) {
-    await deps.wakeRelay('forward');
+    await ensureRelay(deps, 'forward');
     return proceed({ notes: [`exposed: ${run.scope.join(', ')}`] });
   }
   if (share.some((tenant) => !wish.flags.dual_write.enabled || !wish.flags.dual_write.tenants.includes(tenant))) {
@@ -41,7 +42,7 @@ export const expose: Step = async (deps, run) => {
   }
   const carried = await carryOutWish(await loadMigration(deps));
   if (carried.refused.length > 0 && carried.turnedOn.length === 0) return refuse(carried.refused);
-  await deps.wakeRelay('forward');
+  await ensureRelay(deps, 'forward');
   const isLast = share.length === ordered.length;
   return again(isLast ? 0 : Math.ceil(deps.plan.dualWrite.stepFor / 1000), {
     notes: [`turned on: ${carried.turnedOn.join(', ') || 'nobody new'} (flags version ${carried.flagsVersion})`],

@@ -1,6 +1,7 @@
 /** Watches the relay over the plan's window: the forward gate of phase 2 (guide: outbox drain rate matches legacy write throughput). */
 import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
 import type { Deps } from '../../deps.ts';
+import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { type OutboxHealth, readHealth } from '../../relay/health.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { again, judged, proceed, type Step, sinceOf } from '../step.ts';
@@ -19,7 +20,7 @@ export const watch: Step = async (deps, run, data) => {
   const window = deps.plan.dualWrite.drainWindow;
   const passes = gates.every((gate) => gate.pass);
   if (elapsed < window || (!passes && elapsed < PATIENCE_WINDOWS * window)) {
-    await deps.wakeRelay('forward');
+    await ensureRelay(deps, 'forward');
     return again(LOOK_EVERY_SECONDS, {
       data: { since },
       notes: [

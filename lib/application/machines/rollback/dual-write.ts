@@ -10,6 +10,7 @@ import { type ErasedRow, eraseTenantRows } from '../../../sql/tenants/erase-rows
 import type { Deps } from '../../deps.ts';
 import { removeCapture, unfenceStore } from '../../install/install.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
+import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { directionInForce } from '../../switch/authority.ts';
 import { ERASURE_PREFIX } from '../../tenants/carry-out-wish.ts';
 import { mirrorTenants, tenantStates, turnOff } from '../../tenants/exposure.ts';
@@ -65,7 +66,7 @@ export const drainTenants: Step = async (deps, run) => {
   const [left] = await source.query<{ undelivered: string }>(countTenantEvents(run.scope));
   // What is left belongs to a row that moved to a tenant that is on: the relay delivers it.
   if (Number(left?.undelivered) > 0) {
-    await deps.wakeRelay('forward');
+    await ensureRelay(deps, 'forward');
     return again(2, { notes: [`${left?.undelivered} events are still on their way`] });
   }
   return proceed({

@@ -6,6 +6,7 @@ import type { Deps } from '../../deps.ts';
 import { loadMigration, tableNamed } from '../../migration.ts';
 import { comparePass, type PassResult } from '../../reconcile/compare-pass.ts';
 import { planComparison } from '../../reconcile/comparison.ts';
+import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { repairKeys } from '../../rows/apply-reads.ts';
 import { directionInForce } from '../../switch/authority.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
@@ -58,7 +59,7 @@ export const verifyOverwritten: Step = async (deps, run) => {
   if (control?.value.deliveryHeld?.by === holderOf(run)) {
     const { deliveryHeld: _, ...kept } = control.value;
     await deps.documents.put('control', 'control', kept, control.version);
-    await deps.wakeRelay('forward');
+    await ensureRelay(deps, 'forward');
   }
   const result = await passOver(deps, run, 'verify');
   if (result === undefined) return again(0, { notes: ['verifies by a second exact pass'] });

@@ -9,6 +9,7 @@ import {
   unfenceStore,
 } from '../../install/install.ts';
 import { loadMigration } from '../../migration.ts';
+import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { decideAuthority, directionInForce } from '../../switch/authority.ts';
 import { drainDirection } from '../../switch/drain.ts';
 import { raiseSequences } from '../../switch/sequences.ts';
@@ -52,7 +53,7 @@ export const unfenceLegacyAgain: Step = async (deps, run) => {
   // Reads go on at the target, which is equal, with legacy behind them again.
   await setStage(deps, 'forward', tenants, 'live', 100, 'rollback of switchover');
   await mirrorTenants(deps, 'forward', { tenants, readPercent: 100 });
-  await deps.wakeRelay('forward');
+  await ensureRelay(deps, 'forward');
   return proceed({ notes: [`legacy takes application writes; they were paused for ${pause} ms`] });
 };
 

@@ -1,6 +1,7 @@
 /** The point of no return and what follows it. */
 import { uncapturedTables, unfenceStore } from '../../install/install.ts';
 import { loadMigration } from '../../migration.ts';
+import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { decideAuthority } from '../../switch/authority.ts';
 import { raiseSequences } from '../../switch/sequences.ts';
 import { endWritePause } from '../../switch/write-pause.ts';
@@ -37,7 +38,7 @@ export const unfenceTarget: Step = async (deps, run) => {
   const pause = await endWritePause(deps, 'switchover');
   const tenants = (await tenantStates(deps, 'reverse')).map((state) => state.tenant);
   await mirrorTenants(deps, 'reverse', { tenants, readPercent: 100 });
-  await deps.wakeRelay('reverse');
+  await ensureRelay(deps, 'reverse');
   return proceed({
     notes: [
       `the target takes application writes; they were paused for ${pause} ms`,
