@@ -1,17 +1,17 @@
-/** `npm run demo [-- --seed N]`: started by bin/bootstrap.js on Node 24. */
+/** `npm run demo [-- --seed N] [--rate N]`: started by bin/bootstrap.js on Node 24. */
 import { parseArgs } from 'node:util';
 import { runDemo } from '../lib/demo/run-demo.ts';
 
 const DEFAULT_SEED = 20_260_105;
 const WRONG_USAGE = 2;
 
-const seed = readSeed();
-if (seed === undefined) {
-  console.error('usage: npm run demo [-- --seed <whole number>]');
+const options = readOptions();
+if (options === undefined) {
+  console.error('usage: npm run demo [-- [--seed <whole number>] [--rate <transactions of the shop a second>]]');
   process.exit(WRONG_USAGE);
 }
 const code = await runDemo({
-  seed,
+  ...options,
   output: {
     write: (text) => void process.stdout.write(text),
     isTerminal: process.stdout.isTTY === true && process.env.TERM !== 'dumb' && process.env.CI === undefined,
@@ -21,11 +21,12 @@ const code = await runDemo({
 // Idle connections of SDK clients must not hold the process.
 process.exit(code);
 
-function readSeed(): number | undefined {
+function readOptions(): { readonly seed: number; readonly rate: number | undefined } | undefined {
   try {
-    const { values } = parseArgs({ options: { seed: { type: 'string' } } });
-    if (values.seed === undefined) return DEFAULT_SEED;
-    return /^\d{1,9}$/.test(values.seed) ? Number(values.seed) : undefined;
+    const { values } = parseArgs({ options: { seed: { type: 'string' }, rate: { type: 'string' } } });
+    const { seed = String(DEFAULT_SEED), rate } = values;
+    if (!/^\d{1,9}$/.test(seed) || (rate !== undefined && !/^[1-9]\d{0,3}$/.test(rate))) return undefined;
+    return { seed: Number(seed), rate: rate === undefined ? undefined : Number(rate) };
   } catch {
     return undefined;
   }

@@ -1,7 +1,6 @@
 /** What use cases reach the world through, built once a container from the environment and the `plan.json` beside the bundle. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { createStackProtection } from '../../lib/adapters/cloudformation/protection.ts';
 import { openDatabases } from '../../lib/adapters/databases.ts';
 import { createPowertoolsLog, type PowertoolsLog } from '../../lib/adapters/logger/powertools-log.ts';
@@ -50,10 +49,7 @@ export function buildDeps(plan: Plan, bundle: URL): LambdaDeps {
     get metrics() {
       return system.metrics;
     },
-    protection: createStackProtection(
-      new CloudFormationClient({}),
-      (process.env[ENV.stacks] ?? '').split(',').filter((name) => name !== ''),
-    ),
+    protection: createStackProtection((process.env[ENV.stacks] ?? '').split(',').filter((name) => name !== '')),
     flags: system.flags,
     wakeRelay: system.wakeRelay,
     clock: systemClock,

@@ -2,10 +2,7 @@
  * Custom resource: what has to go before CloudFormation can delete the state of a deployment that keeps nothing. It does nothing
  * until the stack is destroyed.
  */
-import { AppConfigClient } from '@aws-sdk/client-appconfig';
-import { S3Client } from '@aws-sdk/client-s3';
-import { deleteFlagVersions } from '../../lib/adapters/teardown/delete-flag-versions.ts';
-import { emptyBucket } from '../../lib/adapters/teardown/empty-bucket.ts';
+import { emptyState } from '../../lib/adapters/teardown/empty-state.ts';
 
 /** What CloudFormation sends (only what is used). */
 export interface TeardownEvent {
@@ -18,16 +15,12 @@ export interface TeardownEvent {
   readonly ResourceProperties: { readonly bucket: string; readonly application: string; readonly profile: string };
 }
 
-const s3 = new S3Client({});
-const appConfig = new AppConfigClient({});
-
 export async function handler(event: TeardownEvent): Promise<void> {
-  const { bucket, application, profile } = event.ResourceProperties;
+  const { bucket, profile } = event.ResourceProperties;
   try {
     if (event.RequestType === 'Delete') {
-      const objects = await emptyBucket(s3, bucket);
-      const versions = await deleteFlagVersions(appConfig, application, profile);
-      console.log(JSON.stringify({ message: 'state emptied', bucket, objects, profile, versions }));
+      const removed = await emptyState(event.ResourceProperties);
+      console.log(JSON.stringify({ message: 'state emptied', bucket, profile, ...removed }));
     }
     await answer(event, 'SUCCESS');
   } catch (error) {

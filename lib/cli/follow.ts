@@ -68,7 +68,12 @@ function tell(progress: Progress, { machine }: RunView, event: RunEvent): void {
     progress.say(`${machine}: ${event.step ?? 'starting'}, ${formatSpan(event.runningForMs)}`);
     return;
   }
-  if (!event.again) progress.note(`  ${time(event.at).slice(11)}  ${event.step}`);
+  // A step that watches tells new numbers every second: they replace each other. All that count stand in the answer.
+  if (event.again) {
+    progress.say(`${machine}: ${event.notes.at(-1) ?? event.step}`);
+    return;
+  }
+  progress.note(`  ${time(event.at).slice(11)}  ${event.step}`);
   for (const note of event.notes) progress.note(`             ${note}`);
   progress.say(`${machine}: ${event.step}`);
 }

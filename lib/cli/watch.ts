@@ -1,6 +1,7 @@
 /** `status --watch`: draws the status again until Ctrl-C; without a terminal, only what changed is told. */
 import type { Operator } from '../application/operate/operator.ts';
-import { readStatus, type StatusPayload } from '../application/operate/status.ts';
+import { readStatus } from '../application/operate/status.ts';
+import type { StatusPayload } from '../application/operate/status-payload.ts';
 import type { Context } from './context.ts';
 import { renderStatus } from './render/status.ts';
 

@@ -19,9 +19,11 @@ export interface CommandAnswer<Payload = unknown> {
   readonly payload: Payload;
 }
 
+export type Chatter = 'told' | 'passing';
+
 export interface Commands {
-  /** Runs it and shows it. Its chatter becomes notes of the story. */
-  run<Payload = unknown>(line: string): Promise<CommandAnswer<Payload>>;
+  /** Runs it and shows it. Its chatter becomes notes of the story, or passes by in the live line when it was told before. */
+  run<Payload = unknown>(line: string, chatter?: Chatter): Promise<CommandAnswer<Payload>>;
   /** The same without a word: for looking. */
   ask<Payload = unknown>(line: string): Promise<CommandAnswer<Payload>>;
 }
@@ -48,10 +50,10 @@ export function createCommands(story: Story, environment: Readonly<Record<string
     return { exit, payload: JSON.parse(text) as Payload };
   };
   return {
-    run: (line) => {
+    run: (line, chatter = 'told') => {
       // On a terminal `--wait` is what happens anyway.
       story.command(`npx crossfade ${line.replace(/ --wait$/, '')}`);
-      return execute(line, (text) => tellChatter(story, text));
+      return execute(line, (text) => tellChatter(story, text, chatter));
     },
     ask: (line) => execute(line, () => {}),
   };
@@ -61,10 +63,12 @@ export function createCommands(story: Story, environment: Readonly<Record<string
 export type { RunAnswer, RunView };
 
 /** Steps of a run, as the CLI tells them; errors come as the command's answer. */
-function tellChatter(story: Story, text: string): void {
+function tellChatter(story: Story, text: string, chatter: Chatter): void {
   const line = text.trim();
   if (line === '' || line.startsWith('next:') || line.startsWith('crossfade:')) return;
-  story.note(line.replace(/^\d\d:\d\d:\d\dZ?\s+/, '· '));
+  const shown = line.replace(/^\d\d:\d\d:\d\dZ?\s+/, '· ');
+  if (chatter === 'told') story.note(shown);
+  else story.live(shown);
 }
 
 function silentTerminal(answers: string[], err: (text: string) => void): Terminal {

@@ -28,6 +28,8 @@ import { withinLimit } from './within-limit.ts';
 
 export interface DemoOptions {
   readonly seed: number;
+  /** Transactions of the shop a second. */
+  readonly rate?: number | undefined;
   readonly output: StoryOutput;
 }
 
@@ -45,7 +47,7 @@ const PHASES: readonly DemoPhase[] = [
   decommissionPhase,
 ];
 
-export async function runDemo({ seed, output }: DemoOptions): Promise<number> {
+export async function runDemo({ seed, rate, output }: DemoOptions): Promise<number> {
   const startedAt = new Date();
   const story = createStory(output, () => performance.now());
   const scope = openLifetimeScope({ onSignal: () => story.plain('\ninterrupted; ending what was started') });
@@ -56,7 +58,7 @@ export async function runDemo({ seed, output }: DemoOptions): Promise<number> {
     `seed ${seed} · everything lies in ${DEMO_FOLDER}`,
   ]);
   try {
-    const demo = await setUp(story, scope, seed, known);
+    const demo = await setUp(story, scope, { seed, rate }, known);
     for (const phase of PHASES) await runPhase(demo, phase);
     if (demo.traffic.problems().length > 0)
       throw new DemoFailure(`the shop saw what it must not: ${demo.traffic.problems().slice(0, 3).join('; ')}`);
@@ -89,7 +91,12 @@ interface Known {
   watch?: Watch;
 }
 
-async function setUp(story: Story, scope: LifetimeScope, seed: number, known: Known): Promise<Demo> {
+async function setUp(
+  story: Story,
+  scope: LifetimeScope,
+  { seed, rate }: Pick<DemoOptions, 'seed' | 'rate'>,
+  known: Known,
+): Promise<Demo> {
   story.section(
     'Environment',
     'two PostgreSQL servers, an AWS emulator with checked signatures, the Data API, and cdk deploy',
@@ -129,7 +136,13 @@ async function setUp(story: Story, scope: LifetimeScope, seed: number, known: Kn
     credentials: environment.credentials,
   });
   scope.defer(() => api.close());
-  const traffic = startTraffic({ seed, urls: shop.applicationUrls, api, readPath: environment.plan.reads.route });
+  const traffic = startTraffic({
+    seed,
+    urls: shop.applicationUrls,
+    api,
+    readPath: environment.plan.reads.route,
+    transactionsPerSecond: rate,
+  });
   scope.defer(() => traffic.stop());
   known.traffic = traffic;
   const watch = startWatch({ story, traffic, urls });

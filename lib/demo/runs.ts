@@ -1,18 +1,18 @@
 /** Runs of machines as the demo expects them: what they must end as, and how their gates are told. */
 import type { RunState } from '../application/operate/run-view.ts';
-import type { RunAnswer, RunView } from './commands.ts';
+import type { Chatter, RunAnswer, RunView } from './commands.ts';
 import { type Demo, DemoFailure } from './demo.ts';
 
 /** A command that starts a machine; it is followed to its end as on an operator's terminal. @throws {DemoFailure} when it ends otherwise. */
-export async function runUntil(demo: Demo, line: string, wanted: RunState): Promise<RunView> {
-  const run = await runToEnd(demo, line);
+export async function runUntil(demo: Demo, line: string, wanted: RunState, chatter?: Chatter): Promise<RunView> {
+  const run = await runToEnd(demo, line, chatter);
   if (run.state !== wanted) throw new DemoFailure(explainEnd(line, run, wanted));
   tellRun(demo, run);
   return run;
 }
 
-export async function runToEnd({ commands }: Demo, line: string): Promise<RunView> {
-  const { payload } = await commands.run<RunAnswer | FailedAnswer>(`${line} --wait`);
+export async function runToEnd({ commands }: Demo, line: string, chatter?: Chatter): Promise<RunView> {
+  const { payload } = await commands.run<RunAnswer | FailedAnswer>(`${line} --wait`, chatter);
   return runIn(line, payload);
 }
 

@@ -6,16 +6,16 @@ export const CURRENCIES = ['CHF', 'DKK', 'EUR', 'GBP', 'JPY', 'NOK', 'SEK', 'USD
 export const ORDER_STATUSES = ['new', 'paid', 'packed', 'shipped', 'returned'] as const;
 export type Tenant = (typeof TENANTS)[number];
 
-/** Rows: 8 + 12 000 + 3 200 + 6 400 + 24 000 + 60 000 + 1 600 + 8 000 = 115 208. */
+/** Rows: 8 + 12 000 + 3 200 + 6 400 + 22 000 + 55 000 + 1 600 + 4 000 = 104 208. */
 export const SIZE = {
   customers: 12_000,
   productsPerTenant: 400,
   warehouses: 2,
-  orders: 24_000,
+  orders: 22_000,
   /** Order n has 1 + n % 4 lines: 2.5 on average. */
   linesCycle: 4,
   coupons: 1_600,
-  visits: 8_000,
+  visits: 4_000,
 } as const;
 
 export function tenantOfNumber(n: number): Tenant {

@@ -168,7 +168,7 @@ function cleanRun(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readon
   // The cycle after it may be under way, for as long as this one took.
   const patienceMs = 2 * rule.cycleMs + (Date.parse(last.endedAt) - Date.parse(last.startedAt));
   if (silentMs > patienceMs) {
-    const reason = `no cycle has ended well for ${span(silentMs)}; one is due every ${span(rule.cycleMs)}`;
+    const reason = `no cycle has ended well for ${span(silentMs)}; one is due every ${span(rule.cycleMs)}; run: npx crossfade start reconcile`;
     const counted = rule.missedCycle === 'restart' ? 0 : cleanMs;
     return { cycles: inWindow(run, cleanMs, rule), cleanMs: counted, reasons: [reason] };
   }

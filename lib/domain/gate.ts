@@ -42,7 +42,7 @@ export function judgeGate(measurement: Measurement, now: Date): GateDecision {
   const { value, threshold, comparison, unit, measuredAt, maxAgeMs, details = [] } = measurement;
   const reasons: string[] = [];
   if (value === null || measuredAt === null) {
-    reasons.push(`${measurement.gate}: no evidence in ${measurement.source}`);
+    reasons.push(`${measurement.gate}: no evidence in ${measurement.source}`, ...details);
   } else {
     if (maxAgeMs !== undefined && now.getTime() - measuredAt.getTime() > maxAgeMs) {
       reasons.push(`${measurement.gate}: evidence of ${measuredAt.toISOString()} is older than ${maxAgeMs} ms`);

@@ -87,7 +87,7 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
     memory: 512,
     timeout: STEP_SECONDS,
     purposes: ['relay', 'apply', 'backfill', 'compare'],
-    abilities: ['read-flags', 'wake-relay'],
+    abilities: ['read-flags', 'wake-relay', 'protect-stacks'],
   },
   'dry-run': {
     about: 'POST dry-run: a write that is rolled back',

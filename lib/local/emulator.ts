@@ -90,6 +90,18 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   }
 }
 
+/**
+ * Names the endpoint of a rehearsal in its variables.sh. Where AWS_ENDPOINT_URL is the same, the shell has only read that file: it
+ * is no endpoint of the caller's own, and may be gone.
+ */
+export const OWN_ENDPOINT_VARIABLE = 'CROSSFADE_LOCAL_ENDPOINT';
+
+/** The endpoint that the caller wants instead of an emulator of ours. */
+export function givenEndpoint(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  const url = environment.AWS_ENDPOINT_URL;
+  return url === '' || url === environment[OWN_ENDPOINT_VARIABLE] ? undefined : url;
+}
+
 /** With the caller's credentials, or those that such endpoints take by convention. @throws {Error} when nothing answers there. */
 export async function useEndpoint(url: string): Promise<Emulator> {
   if (!(await isHealthy(url)))

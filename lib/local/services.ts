@@ -6,7 +6,7 @@ import { clusterArn } from './adopt-plan.ts';
 import type { AwsCredentials } from './checkout.ts';
 import type { ClusterAddress } from './data-api/connections.ts';
 import { startDataApiService } from './data-api-service.ts';
-import { startEmulator, useEndpoint } from './emulator.ts';
+import { givenEndpoint, startEmulator, useEndpoint } from './emulator.ts';
 import type { ServiceName, ServiceState } from './environment-state.ts';
 import type { LifetimeScope } from './lifetime-scope.ts';
 import { freePort, isPortTaken } from './ports.ts';
@@ -57,7 +57,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
   const { folder, scope, lifetime, progress } = options;
   mkdirSync(folder, { recursive: true });
   const own = ownStores();
-  const endpointUrl = process.env.AWS_ENDPOINT_URL;
+  const endpointUrl = givenEndpoint();
   const needed: ServiceName[] = [
     'front',
     ...(own === undefined ? STORES : []),

@@ -7,6 +7,7 @@ import { loadPlan } from '../plan/plan.ts';
 import { adoptPlan, isEmptyFor } from './adopt-plan.ts';
 import { CROSSFADE_FOLDER, localAwsVariables } from './checkout.ts';
 import { bootstrapEndpoint, deployPlan } from './deploy.ts';
+import { givenEndpoint, OWN_ENDPOINT_VARIABLE } from './emulator.ts';
 import { functionVariables, openStores } from './environment.ts';
 import {
   type EnvironmentState,
@@ -24,7 +25,7 @@ import { stopPostgres } from './postgres.ts';
 import { dataFolderFor } from './postgres-programs.ts';
 import { endTree, isAlive } from './processes.ts';
 import { startServices } from './services.ts';
-import { ownerRole, ownStores } from './stores.ts';
+import { ownerRole, ownStores, URL_VARIABLES } from './stores.ts';
 
 export const LOCAL_FOLDER = join(CROSSFADE_FOLDER, 'local');
 
@@ -59,6 +60,7 @@ export async function bringUp(options: UpOptions): Promise<LocalStatus> {
     progress('ending what is left of an earlier run');
     await takeDown(folder);
   }
+  if (known !== undefined && isUp(known)) refuseOtherStores(known);
   const running = known !== undefined && isUp(known) ? known : await startDetached(options);
   if (source === undefined) return status(folder);
   const sourceHash = createHash('sha256').update(source.text).digest('hex');
@@ -172,7 +174,11 @@ async function startDetached({ folder, progress }: UpOptions): Promise<Environme
     const { endpoint, credentials, dataApiUrl } = services;
     state = { ...state, stores: ownStores(), endpoint, credentials };
     writeState(folder, state);
-    writeVariables(folder, { ...localAwsVariables(endpoint, credentials), AWS_ENDPOINT_URL_RDS_DATA: dataApiUrl });
+    writeVariables(folder, {
+      ...localAwsVariables(endpoint, credentials),
+      AWS_ENDPOINT_URL_RDS_DATA: dataApiUrl,
+      ...(givenEndpoint() === undefined ? { [OWN_ENDPOINT_VARIABLE]: endpoint } : {}),
+    });
     scope.release();
     return state;
   } catch (error) {
@@ -180,6 +186,17 @@ async function startDetached({ folder, progress }: UpOptions): Promise<Environme
     removeState(folder);
     throw error;
   }
+}
+
+/** What is up was brought up with its stores: other URLs would be read and not used. */
+function refuseOtherStores(running: EnvironmentState): void {
+  const wanted = ownStores();
+  if (wanted === undefined) return;
+  const changed = STORES.filter((store) => wanted[store].url !== running.stores?.[store].url);
+  if (changed.length === 0) return;
+  throw new Error(
+    `the local environment is up with another database than ${changed.map((store) => URL_VARIABLES[store]).join(' and ')} name; run npm run local -- down, and then up again`,
+  );
 }
 
 function readPlan(planFile: string) {

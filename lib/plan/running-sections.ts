@@ -22,12 +22,19 @@ export const windowsSchema = z
   .strictObject(recordOf(PHASES, windowOf))
   .meta({ description: 'compatibility windows of the guide' });
 
+/** Machines that change what applications see; `baseline` and `backfill` do not, and ask nobody. */
+export const APPROVABLE_MACHINES = [
+  'dual-write',
+  'reconcile',
+  'cutover',
+  'switchover',
+  'decommission',
+  'rollback',
+] as const;
+
 export const approvalsSchema = z
   .strictObject({
-    machines: listOf(
-      'machines that wait for an approval',
-      choice('machine', [...FORWARD_MACHINES, 'rollback'] as unknown as readonly [ForwardMachine | 'rollback']),
-    ),
+    machines: listOf('machines that wait for an approval', choice('machine', APPROVABLE_MACHINES)),
     expiry: duration('an approval that nobody gave lapses', { min: '1m', max: '30d' }),
     notByRequester: flag('the person who started the machine may not approve it'),
   })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { recordPlan } from '../../lib/application/operate/deployed-plan.ts';
-import type { StatusPayload } from '../../lib/application/operate/status.ts';
+import type { StatusPayload } from '../../lib/application/operate/status-payload.ts';
 import { FORWARD_MACHINES } from '../../lib/domain/phase.ts';
 import { loadPlan } from '../../lib/plan/plan.ts';
 import { aCycle, aMachine, anApproval, aRun, aTenant, NOON } from './support/records.ts';

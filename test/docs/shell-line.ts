@@ -54,7 +54,7 @@ function faultOfLocal([command = '', ...options]: readonly string[]): string | u
   return unknown === undefined ? undefined : `npm run local has no option ${unknown}`;
 }
 
-function faultOfCdk([command = ''], awsOnly: boolean): string | undefined {
+function faultOfCdk([command = '']: readonly string[], awsOnly: boolean): string | undefined {
   if (!CDK_COMMANDS.includes(command)) return `cdk has no command ${command}`;
   return awsOnly || command === 'synth' ? undefined : `cdk ${command} needs an account: mark the block aws-only`;
 }

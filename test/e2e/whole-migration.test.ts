@@ -227,12 +227,11 @@ describe('a whole migration', { timeout: 300_000 }, () => {
     await expectExit(await bank.crossfade('approve', await approvalId(), '--reject', '--comment', 'not today'), 0);
     await expectExit(await rollback('decommission'), 0);
 
-    await expectExit(await start('decommission'), 5);
+    const waiting = await start('decommission');
+    await expectExit(waiting, 5);
     await expectExit(await bank.crossfade('approve', await approvalId(), '--comment', 'go'), 0);
-    await eventually(
-      async () => (await bank.crossfade('status')).json.phase === 'complete',
-      'the migration is complete',
-    );
+    await expectExit(await bank.crossfade('runs', waiting.json.run.id, '--wait'), 0);
+    expect((await bank.crossfade('status')).json.phase).toBe('complete');
     expect((await bank.target.query(`SELECT 1 FROM pg_trigger WHERE tgname = 'crossfade_capture'`)).rows).toEqual([]);
   });
 });

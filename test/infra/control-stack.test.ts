@@ -42,7 +42,7 @@ describe('what a function may do', () => {
   it.each([
     ['appconfig:StartDeployment', ['cutover', 'dual-write', 'rollback']],
     ['states:StopExecution', []],
-    ['cloudformation:UpdateTerminationProtection', ['baseline', 'decommission', 'rollback']],
+    ['cloudformation:UpdateTerminationProtection', ['baseline', 'controller', 'decommission', 'rollback']],
     ['sqs:ReceiveMessage', ['relay', 'retry']],
     ['states:StartExecution', []],
     ['states:SendTaskSuccess', []],

@@ -1,7 +1,10 @@
 /** Synthesises both stacks of a plan without bundling: the context that cdk.json gives, and what the test adds. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { App, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { afterAll } from 'vitest';
 import { addCrossfade } from '../../lib/infra/crossfade-app.ts';
 import { loadPlan } from '../../lib/plan/load.ts';
 import type { Plan } from '../../lib/plan/plan.ts';
@@ -50,6 +53,10 @@ export interface Deployment {
 }
 
 const deployments = new Map<string, Deployment>();
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
 /** Templates are read only, and take a second to make: one is made for each plan and context of a test file. */
 export function deploy(planText: string, context: Readonly<Record<string, unknown>> = {}): Deployment {
@@ -61,7 +68,9 @@ export function deploy(planText: string, context: Readonly<Record<string, unknow
 
 function synthesise(planText: string, context: Readonly<Record<string, unknown>>): Deployment {
   const plan = loadPlan(planText, 'plan.yaml');
-  const app = new App({ context: { ...cdkContext(), 'aws:cdk:bundling-stacks': [], ...context } });
+  const outdir = mkdtempSync(join(tmpdir(), 'crossfade-synth-'));
+  folders.push(outdir);
+  const app = new App({ outdir, context: { ...cdkContext(), 'aws:cdk:bundling-stacks': [], ...context } });
   const stacks = addCrossfade(app, { plan, handlers: 'lambdas', env: { account: ACCOUNT, region: REGION } });
   return { app, plan, stacks, state: Template.fromStack(stacks.state), control: Template.fromStack(stacks.control) };
 }

@@ -1,8 +1,11 @@
-import { type CloudFormationClient, UpdateTerminationProtectionCommand } from '@aws-sdk/client-cloudformation';
+import { CloudFormationClient, UpdateTerminationProtectionCommand } from '@aws-sdk/client-cloudformation';
 import type { StackProtection } from '../../ports/protection.ts';
 
 /** @param stacks names of the stacks that are protected together. */
-export function createStackProtection(client: CloudFormationClient, stacks: readonly string[]): StackProtection {
+export function createStackProtection(
+  stacks: readonly string[],
+  client: CloudFormationClient = new CloudFormationClient({}),
+): StackProtection {
   return {
     set: async (on) => {
       for (const StackName of stacks) {

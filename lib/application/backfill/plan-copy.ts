@@ -9,12 +9,7 @@ import { proceed, refuse } from '../machines/step.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { currentDirection } from '../reconcile/comparison.ts';
 import { tenantStates } from '../tenants/exposure.ts';
-import { readProgress } from './progress.ts';
-
-export interface CopiedTenant {
-  readonly tenant: string;
-  readonly generation: number;
-}
+import { type CopiedTenant, readProgress } from './progress.ts';
 
 /** Handed from step to step. */
 export interface CopyData {

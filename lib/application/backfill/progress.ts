@@ -1,7 +1,11 @@
 /** How far a table's copy has come: the last key that was APPLIED, never the last that was read (prior art, trap 20). */
 import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Deps } from '../deps.ts';
-import type { CopiedTenant } from './plan-copy.ts';
+
+export interface CopiedTenant {
+  readonly tenant: string;
+  readonly generation: number;
+}
 
 export interface TableProgress {
   readonly table: string;

@@ -12,8 +12,8 @@ import type { DriftRow } from '../reconcile/settle-round.ts';
 import { sightRows } from '../reconcile/sight-rows.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 import { markCopied } from '../tenants/exposure.ts';
-import { type CopiedTenant, copyData } from './plan-copy.ts';
-import { readProgress, saveProgress } from './progress.ts';
+import { copyData } from './plan-copy.ts';
+import { type CopiedTenant, readProgress, saveProgress } from './progress.ts';
 
 const CALL_MS = 40_000;
 const MAX_DETAILS = 20;

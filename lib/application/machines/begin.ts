@@ -57,6 +57,7 @@ export async function begin(definition: MachineDefinition, deps: Deps, event: St
       failed.flatMap((gate) => gate.reasons),
       gates,
     );
+  await openMachine(deps, run);
   await noteStep(deps, run, 'begin', [`scope: ${run.scope.join(', ')}`], gates);
   await recordEvidence(deps, run, gates);
   return { ...proceed({ gates }), run };
@@ -108,12 +109,16 @@ async function takeMachine(deps: Deps, run: Run): Promise<string | null> {
   await deps.documents.put(
     'machine',
     run.machine,
-    {
-      ...document,
-      current: { execution, startedAt, scope, dryRun },
-      openedAt: document.openedAt ?? (dryRun ? undefined : startedAt),
-    },
+    { ...document, current: { execution, startedAt, scope, dryRun } },
     stored?.version ?? 'absent',
   );
   return null;
+}
+
+/** The phase's window opens with the first real run that its entry gates let in: a refused start uses up no time of it. */
+async function openMachine(deps: Deps, run: Run): Promise<void> {
+  if (run.dryRun) return;
+  const stored = await deps.documents.get('machine', run.machine);
+  if (stored === undefined || stored.value.openedAt !== undefined) return;
+  await deps.documents.put('machine', run.machine, { ...stored.value, openedAt: run.startedAt }, stored.version);
 }

@@ -113,7 +113,15 @@ async function forgetPassed(deps: Deps, from: ForwardMachine, scope: readonly st
     const passed = Object.fromEntries(
       Object.entries(stored.value.passed).filter(([tenant]) => !scope.includes(tenant)),
     );
-    await deps.documents.put('machine', machine, { ...stored.value, passed }, stored.version);
+    const { openedAt, ...kept } = stored.value;
+    // With nobody left in it the phase has not begun: its window opens anew.
+    const isOver = Object.keys(passed).length === 0;
+    await deps.documents.put(
+      'machine',
+      machine,
+      { ...kept, passed, ...(isOver || openedAt === undefined ? {} : { openedAt }) },
+      stored.version,
+    );
   }
 }
 

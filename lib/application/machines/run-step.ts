@@ -70,13 +70,26 @@ async function work(definition: MachineDefinition, deps: Deps, event: StepEvent)
   return result;
 }
 
+/** Behind a fence applications wait: a pause there would be an outage. */
+const NEVER_PAUSED: ReadonlySet<string> = new Set(['drain', 'drain-reverse', 'prove-equal', 'set-sequences']);
+/** What undoes, what completes a decision that is on record, and what a person has to be able to answer. */
+const NEVER_HELD: ReadonlySet<string> = new Set([
+  'move-authority',
+  'return-authority',
+  'unfence-target',
+  'unfence-legacy',
+  'return-reads',
+  'request-approval',
+]);
+
 /** The way back is not held up by a halt: it is what a halt is often for. */
 async function heedControl(deps: Deps, run: Run, event: StepEvent): Promise<StepResult | null> {
+  if (NEVER_HELD.has(event.step)) return null;
   const control = (await deps.documents.get('control', 'control'))?.value;
   if (control?.halted !== undefined && run.machine !== 'rollback') {
     return { ...refuse([`halted by ${control.halted.by}: ${control.halted.why}`]), halted: true };
   }
-  if (control?.paused === undefined) return null;
+  if (control?.paused === undefined || NEVER_PAUSED.has(event.step)) return null;
   const note = `paused by ${control.paused.by} since ${control.paused.at}: ${control.paused.why}; run: npx crossfade resume`;
   await noteStep(deps, run, event.step, [note]);
   return again(PAUSE_LOOK_SECONDS, { data: event.data ?? null, notes: [note] });

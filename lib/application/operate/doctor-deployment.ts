@@ -1,7 +1,7 @@
 /** Checks of what is deployed: who asks, the stacks, their outputs, the plan. They need no open system. */
 import { OUTPUTS } from '../../contracts/outputs.ts';
 import type { OutputName } from '../../ports/system.ts';
-import type { Check, DoctorSubject } from './doctor.ts';
+import type { Check, DoctorSubject } from './doctor-check.ts';
 
 /** A link and a word for people; nothing works less without them. */
 const OPTIONAL_OUTPUTS: readonly OutputName[] = [

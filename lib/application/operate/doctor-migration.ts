@@ -2,7 +2,7 @@
 import { DIRECTIONS } from '../../domain/direction.ts';
 import { FLAG_NAMES } from '../../domain/flags.ts';
 import { MACHINES } from '../../domain/phase.ts';
-import type { Check, CheckAnswer } from './doctor.ts';
+import type { Check, CheckAnswer } from './doctor-check.ts';
 import { readDriftClock } from './drift-clock.ts';
 import { formatSpan } from './format-span.ts';
 import { phaseOfMigration, useWindows } from './migration-progress.ts';

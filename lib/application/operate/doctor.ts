@@ -1,25 +1,8 @@
 /** `doctor`: small checks, each with what it saw and what to run; together they fold into one verdict. A check that throws has failed. */
-import type { Identity } from '../../ports/identity.ts';
-import type { DeployedSystem, Systems } from '../../ports/system.ts';
+import type { Check, CheckAnswer, DoctorSubject } from './doctor-check.ts';
 import { checkDeployment } from './doctor-deployment.ts';
 import { checkMigration } from './doctor-migration.ts';
-import { messageOf, type Operator } from './operator.ts';
-
-export const CHECK_RESULTS = ['ok', 'warning', 'failed', 'skipped'] as const;
-export type CheckResult = (typeof CHECK_RESULTS)[number];
-
-export interface CheckAnswer {
-  readonly result: CheckResult;
-  /** What was seen, with values. */
-  readonly says: string;
-  /** Without the program's name; absent where nothing has to be done. */
-  readonly next?: string | undefined;
-}
-
-export interface Check<Subject> {
-  readonly name: string;
-  readonly run: (subject: Subject) => Promise<CheckAnswer>;
-}
+import { messageOf } from './operator.ts';
 
 export interface CheckedItem extends CheckAnswer {
   readonly check: string;
@@ -30,19 +13,6 @@ export interface DoctorPayload {
   readonly healthy: boolean;
   readonly checks: readonly CheckedItem[];
   readonly next: string;
-}
-
-export interface DoctorSubject {
-  readonly plan: string;
-  readonly identity: Identity;
-  readonly systems: Systems;
-  /** undefined: nothing of that plan is deployed. */
-  readonly system: DeployedSystem | undefined;
-  /** Hash of the plan file at hand, to compare with the deployed one. */
-  readonly fileHash?: string | undefined;
-  /** Opened only when the deployment is whole. */
-  readonly open: () => Promise<Operator>;
-  readonly command: (text: string) => string;
 }
 
 export async function runDoctor(subject: DoctorSubject): Promise<DoctorPayload> {

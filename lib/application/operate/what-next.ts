@@ -1,7 +1,7 @@
 /** The one answer that an operator wants at night: why does it wait, and which command comes next. Pure. */
 import type { ForwardMachine, Phase } from '../../domain/phase.ts';
 import { formatSpan } from './format-span.ts';
-import type { StatusPayload } from './status.ts';
+import type { StatusPayload } from './status-payload.ts';
 
 export interface Standing extends Pick<StatusPayload, 'machines' | 'marks' | 'approvals' | 'windows' | 'drift'> {
   readonly phase: Phase | 'complete';
@@ -71,11 +71,17 @@ function startNext({ machineToPass, machines }: Standing): Advice | undefined {
   if (machineToPass === undefined) return undefined;
   const machine = machines.find((each) => each.machine === machineToPass);
   const last = machine?.last;
+  const before = machines[machines.findIndex((each) => each.machine === machineToPass) - 1]?.last;
+  // What refused it then may be what the machine before it has passed since.
+  const isStale = before?.outcome === 'passed' && last != null && before.endedAt > last.endedAt;
   const notPassed =
-    last === null || last === undefined || last.outcome === 'passed'
+    last === null || last === undefined || last.outcome === 'passed' || isStale
       ? []
       : [`${machineToPass} ended as ${last.outcome} at ${last.endedAt}`, ...last.reasons];
-  return { waitsFor: notPassed, next: last?.outcome === 'failed' ? `runs ${last.run}` : `start ${machineToPass}` };
+  return {
+    waitsFor: notPassed,
+    next: last?.outcome === 'failed' && !isStale ? `runs ${last.run}` : `start ${machineToPass}`,
+  };
 }
 
 function pastMax({ windows }: Standing): readonly string[] {

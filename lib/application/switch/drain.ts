@@ -8,7 +8,9 @@ import { again, judged, proceed, sinceOf } from '../machines/step.ts';
 import { ensureRelay } from '../relay/ensure-relay.ts';
 import { readHealth } from '../relay/health.ts';
 
+/** Seconds between two looks, and the most looks of a drain: each is nine events of the 25 000 of an execution. */
 const LOOK_EVERY_SECONDS = 1;
+const MOST_LOOKS = 1_000;
 
 export async function drainDirection(deps: Deps, run: Run, direction: Direction, data: unknown): Promise<StepResult> {
   if (run.dryRun) return proceed({ notes: [`would drain the ${direction} outbox behind the fence`] });
@@ -19,7 +21,7 @@ export async function drainDirection(deps: Deps, run: Run, direction: Direction,
   const waited = deps.clock.now().getTime() - since;
   if (undelivered > 0 && health.parked + health.dead === 0 && waited < deps.plan.switchover.drainTimeout) {
     await ensureRelay(deps, direction);
-    return again(LOOK_EVERY_SECONDS, {
+    return again(Math.ceil(Math.max(LOOK_EVERY_SECONDS, deps.plan.switchover.drainTimeout / 1000 / MOST_LOOKS)), {
       data: { since },
       notes: [`${undelivered} events left, the oldest ${health.oldestMs} ms old`],
     });

@@ -1,4 +1,5 @@
-import type { CheckResult, DoctorPayload } from '../../application/operate/doctor.ts';
+import type { DoctorPayload } from '../../application/operate/doctor.ts';
+import type { CheckResult } from '../../application/operate/doctor-check.ts';
 import type { Paint } from '../terminal.ts';
 import { stack, table } from './layout.ts';
 

@@ -1,6 +1,6 @@
 import { formatSpan } from '../../application/operate/format-span.ts';
 import type { WindowUse } from '../../application/operate/migration-progress.ts';
-import type { MachineStatus, RelayStatus, StatusPayload } from '../../application/operate/status.ts';
+import type { MachineStatus, RelayStatus, StatusPayload } from '../../application/operate/status-payload.ts';
 import type { Paint } from '../terminal.ts';
 import { clockText } from './drift.ts';
 import { age, facts, outcome, scopeText, section, stack, table, time, who } from './layout.ts';

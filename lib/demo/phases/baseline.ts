@@ -13,7 +13,7 @@ export const baselinePhase: DemoPhase = {
     await runUntil(demo, 'start baseline --dry-run', 'passed');
     demo.story.note('an impatient operator starts the backfill before its time:');
     await runUntil(demo, 'start backfill', 'refused');
-    await runUntil(demo, 'start baseline', 'passed');
+    await runUntil(demo, 'start baseline', 'passed', 'passing');
   },
 };
 

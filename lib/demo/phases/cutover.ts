@@ -20,6 +20,7 @@ export const cutoverPhase: DemoPhase = {
 
 /** More than twice `reads.timeout`. */
 const SLOW_MS = 600;
+const HURRY = 4;
 const LIMIT_MS = 60_000;
 const LOOK_MS = 300;
 
@@ -39,6 +40,7 @@ async function slowTarget(demo: Demo): Promise<void> {
   }
   tellRun(demo, ended);
   await environment.setFaults([]);
+  traffic.hurryReads(1);
   const healedAt = performance.now();
   const fallbacks = differences(before, traffic.counts().fallbacks);
   if (fallbacks.open === undefined) throw new DemoFailure('the target was slow, but the breaker did not open');

@@ -1,5 +1,5 @@
 /** Phase 5: the way back is closed, and the target alone answers for every acknowledged write. */
-import type { StatusPayload } from '../../application/operate/status.ts';
+import type { StatusPayload } from '../../application/operate/status-payload.ts';
 import type { DemoPhase } from '../demo.ts';
 import { DemoFailure } from '../demo.ts';
 import { prove } from '../proof/prove.ts';

@@ -1,5 +1,5 @@
 /** Phase 2: capture, and the tenants exposed step by step, while the shop goes on selling. */
-import type { StatusPayload } from '../../application/operate/status.ts';
+import type { StatusPayload } from '../../application/operate/status-payload.ts';
 import type { DemoPhase } from '../demo.ts';
 import { runUntil, seconds } from '../runs.ts';
 

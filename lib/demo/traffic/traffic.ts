@@ -46,6 +46,8 @@ export interface Traffic {
   /** Resolves when the writes under way are answered; reads go on. */
   holdWrites(): Promise<void>;
   resumeWrites(): void;
+  /** Readers ask `times` as often; 1 is their own pace. */
+  hurryReads(times: number): void;
   stop(): Promise<void>;
 }
 
@@ -75,6 +77,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
     writePauseMs: state.writePauseMs,
     holdWrites: writers.hold,
     resumeWrites: writers.resume,
+    hurryReads: readers.hurry,
     stop: async () => {
       await Promise.all([writers.stop(), readers.stop()]);
     },
@@ -93,7 +96,7 @@ function startWriters(options: TrafficOptions, authority: Authority, ledger: Led
       observer: state,
       sleep,
     });
-    return keepPace((WRITERS * 1000) / transactionsPerSecond, writer.step, writer.close);
+    return keepPace(() => (WRITERS * 1000) / transactionsPerSecond, writer.step, writer.close);
   });
   return {
     hold: async () => void (await Promise.all(paces.map((pace) => pace.hold()))),
@@ -108,12 +111,21 @@ function startReaders(
   { api, seed, readPath = '/api/v2/data', readsPerSecond = READS_PER_SECOND }: TrafficOptions,
   state: State,
 ) {
-  if (api === undefined) return { stop: async () => {} };
+  if (api === undefined) return { hurry: () => {}, stop: async () => {} };
+  let times = 1;
   const paces = Array.from({ length: READERS }, (_, reader) => {
     const random = createRandom(seedOf(seed, 1000 + reader));
-    return keepPace((READERS * 1000) / readsPerSecond, () => readOnce(api, readPath, random, state));
+    return keepPace(
+      () => (READERS * 1000) / readsPerSecond / times,
+      () => readOnce(api, readPath, random, state),
+    );
   });
-  return { stop: async () => void (await Promise.all(paces.map((pace) => pace.stop()))) };
+  return {
+    hurry: (wanted: number) => {
+      times = wanted;
+    },
+    stop: async () => void (await Promise.all(paces.map((pace) => pace.stop()))),
+  };
 }
 
 interface Pace {
@@ -137,7 +149,7 @@ function keepPace(intervalMs: number, step: () => Promise<void>, close: () => Pr
         continue;
       }
       await step();
-      due = Math.max(due + intervalMs, performance.now());
+      due = Math.max(due + intervalMs(), performance.now());
       await sleep(Math.max(0, due - performance.now()));
     }
     await close();

@@ -241,7 +241,14 @@ export class ControlStack extends Stack {
 }
 
 /** Machines with a RequestApproval state. */
-const MACHINES_THAT_ASK: readonly Machine[] = ['reconcile', 'cutover', 'switchover', 'decommission', 'rollback'];
+const MACHINES_THAT_ASK: readonly Machine[] = [
+  'dual-write',
+  'reconcile',
+  'cutover',
+  'switchover',
+  'decommission',
+  'rollback',
+];
 
 function fromEntries<Name extends string, Value>(
   names: readonly Name[],

@@ -111,7 +111,7 @@ describe('the drift gate', () => {
     expect(judge(cycles, 82).pass).toBe(true);
     expect(judge(cycles, 84).pass).toBe(false);
     expect(judge(cycles, 84, { missedCycle: 'pause' }).reasons).toEqual([
-      'no cycle has ended well for 3h; one is due every 1h',
+      'no cycle has ended well for 3h; one is due every 1h; run: npx crossfade start reconcile',
     ]);
   });
 

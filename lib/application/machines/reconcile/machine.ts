@@ -30,6 +30,8 @@ async function copiedGate(deps: Deps, run: Run): Promise<GateDecision> {
   const copied = tenants.filter(
     ({ tenant, on, copied: isCopied }) => on && isCopied && (tenant === NO_TENANT || run.scope.includes(tenant)),
   );
+  // Nothing to compare yet is no silence: the schedule is alive.
+  if (copied.length === 0) deps.metrics.record('cycleCompleted', 1);
   return judgeGate(
     {
       gate: 'tenants-copied',
