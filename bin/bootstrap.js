@@ -31,7 +31,6 @@ const COMMANDS = {
   // Somebody who names a test file wants that file, not the checks before it.
   test: { emulator: true, steps: (args) => (args.length > 0 ? [[...TESTS, ...args]] : [TYPES, STYLE, TESTS]) },
   'test:long': { emulator: true, steps: (args) => [[...TESTS, ...args]], environment: { CROSSFADE_TEST_LONG: '1' } },
-  bench: { emulator: true, steps: (args) => [['bench/run.ts', ...args]] },
   check: { emulator: false, steps: () => [TYPES, STYLE, [...TESTS, 'test/architecture']] },
   cdk: { emulator: false, steps: (args) => [['node_modules/aws-cdk/bin/cdk', ...args]] },
 };

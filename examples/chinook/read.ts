@@ -22,12 +22,21 @@ const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRE
 const api = openApi({ apiUrl, endpoint, region, credentials });
 const ARTISTS = 275;
 const PAUSE_MS = 50;
+/** Reads a line. */
+const REPORT_EVERY = 55;
 
-let before: string | undefined;
+let answers: Record<string, number> = {};
 for (let artist = 1; ; artist = (artist % ARTISTS) + 1) {
   const { status, servedBy } = await api.get('/api/v2/data', { tenant: '*', table: 'artist', key: `[${artist}]` });
-  const answer = status === 200 ? `${servedBy} answers` : `HTTP ${status}`;
-  if (answer !== before) console.log(answer);
-  before = answer;
+  const by = status === 200 ? `${servedBy}` : `HTTP ${status}`;
+  answers = { ...answers, [by]: (answers[by] ?? 0) + 1 };
+  if (artist % REPORT_EVERY === 0) {
+    console.log(
+      Object.entries(answers)
+        .map(([by, count]) => `${by} ${count}`)
+        .join(', '),
+    );
+    answers = {};
+  }
   await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }

@@ -37,7 +37,7 @@ if (chinook === undefined) {
       await shop.legacy.query(`
         INSERT INTO genre VALUES (99, NULL); UPDATE genre SET genre_id = 100 WHERE genre_id = 99;
         UPDATE employee SET reports_to = 2 WHERE employee_id = 1; UPDATE employee SET reports_to = 1 WHERE employee_id = 8;
-        INSERT INTO employee VALUES (9, 'Both', 'New', 'Boss', NULL, '1962-02-18', '2002-08-14 10:30:00.123456'), (10, 'Both', 'New', NULL, 9);
+        INSERT INTO employee (employee_id, last_name, first_name, reports_to, hire_date) VALUES (9, 'Both', 'New', NULL, '2002-08-14 10:30:00.123456'), (10, 'Both', 'New', 9, NULL);
         DELETE FROM playlist_track WHERE playlist_id = 1 AND track_id < 100; INSERT INTO playlist_track VALUES (18, 1), (18, 2);
         UPDATE invoice SET total = total + 0.01 WHERE invoice_id % 50 = 0`);
       await expectPassed('backfill');

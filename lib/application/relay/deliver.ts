@@ -207,10 +207,13 @@ async function applyLoaded(
   authority: string,
   batchId: string,
 ): Promise<readonly EventMark[]> {
-  const store = migration.deps.databases.open(receiverOf(direction), 'apply');
+  const { databases, clock, metrics } = migration.deps;
+  const store = databases.open(receiverOf(direction), 'apply');
   const write = async (part: readonly Loaded[]): Promise<readonly EventMark[]> => {
     const batch = { id: batchId, authority, events: part.map((event) => ({ ...event, seq: String(event.seq) })) };
+    const began = clock.now().getTime();
     const verdicts = await store.query<EventVerdictRow>(applyEvents(table, direction, batch));
+    metrics.record('writeLatency', clock.now().getTime() - began, { store: receiverOf(direction) });
     return verdicts.flatMap(({ seq, verdict }): readonly EventMark[] => {
       // Refused by authority: it stays pending for whoever is in force now; nothing drained leaves any (protocol §2).
       if (verdict === 'authority') return [];

@@ -115,7 +115,7 @@ async function deliverNext(
   batchId: string,
 ): Promise<number | 'not-in-force' | 'elsewhere'> {
   const { deps } = migration;
-  const { plan, clock, metrics } = deps;
+  const { plan, metrics } = deps;
   const source = deps.databases.open(sourceOf(direction), 'relay');
   const rows = await source.query<ClaimedRow>(
     claimEvents({
@@ -134,9 +134,7 @@ async function deliverNext(
   const claimed = await adoptNewTenants(migration, direction, toClaimed(rows));
   if (claimed.events.length === 0) return suppressed;
 
-  const began = clock.now().getTime();
   const marks = await deliver(migration, direction, claimed, batchId);
-  metrics.record('writeLatency', clock.now().getTime() - began, { store: receiverOf(direction) });
   await recordMarks(deps, direction, marks);
   const failed = marks.filter((mark) => mark.state === 'retry' || mark.state === 'parked').length;
   metrics.record('errorRate', marks.length === 0 ? 0 : (100 * failed) / marks.length, { store: receiverOf(direction) });

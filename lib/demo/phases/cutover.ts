@@ -11,8 +11,10 @@ export const cutoverPhase: DemoPhase = {
   about: 'reads move to the target by canary; a breaker sends them back when it is slow',
   limitSeconds: 120,
   run: async (demo) => {
+    demo.traffic.hurryReads(HURRY.canary);
     await slowTarget(demo);
     await runUntil(demo, 'start cutover', 'passed');
+    demo.traffic.hurryReads(1);
     const { readsBy } = demo.traffic.counts();
     demo.story.result(`reads so far: ${readsBy.legacy} answered by legacy, ${readsBy.target} by the target`);
   },
@@ -20,7 +22,8 @@ export const cutoverPhase: DemoPhase = {
 
 /** More than twice `reads.timeout`. */
 const SLOW_MS = 600;
-const HURRY = 4;
+/** Readers ask so many times as often: the canary is a small share of few reads, and has to show something in seconds. */
+const HURRY = { canary: 2, mishap: 4 } as const;
 const LIMIT_MS = 60_000;
 const LOOK_MS = 300;
 
@@ -31,6 +34,8 @@ async function slowTarget(demo: Demo): Promise<void> {
   story.note('the canary was well, and the target answers every read');
   const before = traffic.counts().fallbacks;
   story.mishap(`mishap 3: reads of the target take ${SLOW_MS} ms longer (limit ${environment.plan.reads.timeout} ms)`);
+  // The machine looks each second; the breaker, which counts failures in a row, is to be seen as well.
+  traffic.hurryReads(HURRY.mishap);
   await environment.setFaults([{ cluster: clusterArn('target'), secret: 'target/read', latencyMs: SLOW_MS }]);
   const ended = await untilEnded(demo, run.id);
   if (ended.state !== 'refused') {
@@ -40,7 +45,7 @@ async function slowTarget(demo: Demo): Promise<void> {
   }
   tellRun(demo, ended);
   await environment.setFaults([]);
-  traffic.hurryReads(1);
+  traffic.hurryReads(HURRY.canary);
   const healedAt = performance.now();
   const fallbacks = differences(before, traffic.counts().fallbacks);
   if (fallbacks.open === undefined) throw new DemoFailure('the target was slow, but the breaker did not open');

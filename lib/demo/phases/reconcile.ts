@@ -1,11 +1,9 @@
 /** Phase 3, comparison: cycles, the second mishap (a rogue write on the target), its repair, and the soak of the drift gate. */
 import pg from 'pg';
-import type { DriftStatusPayload } from '../../application/operate/drift.ts';
-import type { Chatter } from '../commands.ts';
+import { cycleSince, passDriftGate, runCycle } from '../cycles.ts';
 import type { Demo, DemoPhase } from '../demo.ts';
 import { DemoFailure } from '../demo.ts';
-import { runToEnd, seconds, tellRun } from '../runs.ts';
-import { sleep } from '../watch.ts';
+import { seconds } from '../runs.ts';
 
 export const reconcilePhase: DemoPhase = {
   title: 'Phase 3: reconcile',
@@ -16,7 +14,8 @@ export const reconcilePhase: DemoPhase = {
     if (first.drift > 0)
       throw new DemoFailure(`the first cycle found ${first.drift} rows of drift where none was planted`);
     await writePastTheFence(demo);
-    await soak(demo);
+    demo.story.note('the soak of the drift gate starts now that all is well');
+    await passDriftGate(demo);
   },
 };
 
@@ -41,14 +40,6 @@ const ROGUE_WRITES = [
 ] as const;
 const ROGUE_TABLES = ['visits', 'currencies'] as const;
 const PLANTED = ROGUE_WRITES.reduce((sum, { rows }) => sum + rows, 0);
-
-interface Cycle {
-  readonly startedAt: string;
-  readonly rows: number;
-  readonly drift: number;
-  readonly repaired: number;
-  readonly status: DriftStatusPayload;
-}
 
 async function writePastTheFence(demo: Demo): Promise<void> {
   const { story, facts } = demo;
@@ -92,50 +83,4 @@ async function plant({ urls }: Demo): Promise<void> {
   } finally {
     await rogue.end();
   }
-}
-
-/** The gate wants a clean stretch of cycles; EventBridge fires one a minute, and the operator fires more. */
-async function soak(demo: Demo): Promise<void> {
-  const { story } = demo;
-  story.note('the soak of the drift gate starts now that all is well');
-  for (;;) {
-    const { status } = await runCycle(demo);
-    const { clock } = status;
-    story.note(
-      `drift clock: clean for ${seconds(clock.cleanMs)} of ${seconds(clock.neededMs)} (guide: 72 h), ${clock.drift} rows of drift among ${clock.rows}`,
-    );
-    if (clock.pass) break;
-  }
-  story.result('the drift gate may pass');
-}
-
-/** A cycle that began after `moment`; one that the schedule fired meanwhile does as well. */
-async function cycleSince(demo: Demo, moment: string): Promise<Cycle> {
-  for (;;) {
-    const cycle = await runCycle(demo);
-    if (cycle.startedAt >= moment) return cycle;
-  }
-}
-
-/** One cycle by command; while another one runs this one is refused, and that one is waited for. */
-async function runCycle(demo: Demo, chatter: Chatter = 'passing'): Promise<Cycle> {
-  const { commands, story } = demo;
-  const run = await runToEnd(demo, 'reconcile', chatter);
-  if (run.state === 'refused') {
-    if (!run.reasons.some((reason) => /run/i.test(reason)))
-      throw new DemoFailure(`reconcile refused: ${run.reasons.join('; ')}`);
-    story.note('a cycle that EventBridge fired is under way; waiting for it');
-    await sleep(2_000);
-  } else if (run.state === 'passed' || run.state === 'differences') {
-    if (chatter === 'told') tellRun(demo, run);
-    else
-      story.result(`reconcile: ${run.state}; ${run.notes.find((note) => note.includes('rows drift ')) ?? 'no count'}`);
-  } else {
-    throw new DemoFailure(`reconcile ended as ${run.state}: ${run.error ?? run.reasons.join('; ')}`);
-  }
-  const { payload } = await commands.ask<DriftStatusPayload>('drift status');
-  const { last } = payload.clock;
-  if (last === null) return { startedAt: '', rows: 0, drift: 0, repaired: 0, status: payload };
-  const repaired = payload.tables.reduce((sum, table) => sum + table.repaired, 0);
-  return { startedAt: last.startedAt, rows: last.rows, drift: last.drift, repaired, status: payload };
 }

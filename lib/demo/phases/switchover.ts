@@ -1,6 +1,7 @@
 /** Phase 4, writes: authority moves while the shop goes on; then the proof that nothing was lost on the way. */
 import pg from 'pg';
 import { STORES } from '../../domain/direction.ts';
+import { passDriftGate } from '../cycles.ts';
 import type { Demo, DemoPhase } from '../demo.ts';
 import { DemoFailure } from '../demo.ts';
 import { prove } from '../proof/prove.ts';
@@ -12,6 +13,8 @@ export const switchoverPhase: DemoPhase = {
   limitSeconds: 120,
   run: async (demo) => {
     const { story, traffic, watch, facts } = demo;
+    story.note('the drift gate is judged again, on a fresh cycle');
+    await passDriftGate(demo);
     await runUntil(demo, 'start switchover', 'passed');
     const before = traffic.counts().writesBy.target;
     await watch.until(

@@ -135,7 +135,11 @@ interface Pace {
 }
 
 /** One step each interval. What was missed while a step took long is not caught up: a store that comes back is not flooded. */
-function keepPace(intervalMs: number, step: () => Promise<void>, close: () => Promise<void> = async () => {}): Pace {
+function keepPace(
+  intervalMs: () => number,
+  step: () => Promise<void>,
+  close: () => Promise<void> = async () => {},
+): Pace {
   let stopped = false;
   let held: { readonly until: Promise<void>; readonly release: () => void } | undefined;
   let reached: (() => void) | undefined;
