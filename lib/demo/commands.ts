@@ -53,7 +53,7 @@ export function createCommands(story: Story, environment: Readonly<Record<string
     run: (line, chatter = 'told') => {
       // On a terminal `--wait` is what happens anyway.
       story.command(`npx crossfade ${line.replace(/ --wait$/, '')}`);
-      return execute(line, (text) => tellChatter(story, text, chatter));
+      return execute(line, createChatter(story, chatter));
     },
     ask: (line) => execute(line, () => {}),
   };
@@ -62,14 +62,26 @@ export function createCommands(story: Story, environment: Readonly<Record<string
 /** What a command that starts or follows a run answers. */
 export type { RunAnswer, RunView };
 
-/** Steps of a run, as the CLI tells them; errors come as the command's answer. */
-function tellChatter(story: Story, text: string, chatter: Chatter): void {
-  const line = text.trim();
-  if (line === '' || line.startsWith('next:') || line.startsWith('crossfade:')) return;
-  const shown = line.replace(/^\d\d:\d\d:\d\dZ?\s+/, '· ');
-  if (chatter === 'told') story.note(shown);
-  else story.live(shown);
+/** Steps of a run, as the CLI tells them; errors come as the command's answer. Lists are cut short. */
+function createChatter(story: Story, chatter: Chatter): (text: string) => void {
+  let like = { start: '', count: 0 };
+  return (text) => {
+    const line = text.trim();
+    if (line === '' || line.startsWith('next:') || line.startsWith('crossfade:')) return;
+    const shown = line.replace(/^\d\d:\d\d:\d\dZ?\s+/, '· ');
+    if (chatter === 'passing') {
+      story.live(shown);
+      return;
+    }
+    const start = shown.split(' ').slice(0, 3).join(' ');
+    like = { start, count: like.start === start ? like.count + 1 : 1 };
+    if (like.count <= MOST_ALIKE) story.note(shown);
+    else if (like.count === MOST_ALIKE + 1) story.note('  … and more like it');
+  };
 }
+
+/** Lines that begin with the same three words. */
+const MOST_ALIKE = 3;
 
 function silentTerminal(answers: string[], err: (text: string) => void): Terminal {
   return {

@@ -128,7 +128,6 @@ async function setUp(
   process.chdir(CHECKOUT);
   if (shop === undefined) throw new DemoFailure('the shop could not be prepared');
   const urls = { legacy: environment.stores.legacy.url, target: environment.stores.target.url };
-  if (process.env.DEMO_DEBUG) writeFileSync('/tmp/urls.json', JSON.stringify(urls)); // TEMPORARY
   const api = openApi({
     apiUrl: await readApiUrl(environment),
     endpoint: environment.endpoint,

@@ -8,6 +8,7 @@ import type {
   TenantDocument,
 } from '../../contracts/documents.ts';
 import { MACHINES, type Machine } from '../../domain/phase.ts';
+import { NO_TENANT } from '../../domain/table.ts';
 import { type OperatingNumbers, readOperatingNumbers } from './deployed-plan.ts';
 import type { MachineDocuments } from './migration-progress.ts';
 import type { Operator } from './operator.ts';
@@ -46,7 +47,11 @@ export async function readFacts(operator: Operator): Promise<MigrationFacts> {
     machines: onlyDefined(machines),
     tenants: found,
     tenantIds: [
-      ...new Set([...numbers.tenants.map(({ id }) => id), ...found.map(({ tenant }) => tenant), ...passed]),
+      ...new Set([
+        ...numbers.tenants.map(({ id }) => id),
+        ...found.map(({ tenant }) => tenant).filter(isOwn),
+        ...passed,
+      ]),
     ].sort(),
     copiedIds: found.filter(({ on, copied }) => on && copied).map(({ tenant }) => tenant),
     journal: journal[0]?.value,
@@ -54,6 +59,11 @@ export async function readFacts(operator: Operator): Promise<MigrationFacts> {
     progress: progress.map(({ value }) => value),
     numbers,
   };
+}
+
+/** The shared tenant follows the others and passes no machine; a plan without tenants names it itself. */
+function isOwn(tenant: string): boolean {
+  return tenant !== NO_TENANT;
 }
 
 /** Twice as far as the gate looks back: with pauses, its window reaches further than its length. */

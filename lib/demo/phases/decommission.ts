@@ -1,6 +1,6 @@
 /** Phase 5: the way back is closed, and the target alone answers for every acknowledged write. */
 import type { StatusPayload } from '../../application/operate/status-payload.ts';
-import type { DemoPhase } from '../demo.ts';
+import type { Demo, DemoPhase } from '../demo.ts';
 import { DemoFailure } from '../demo.ts';
 import { prove } from '../proof/prove.ts';
 import { runUntil } from '../runs.ts';
@@ -10,14 +10,8 @@ export const decommissionPhase: DemoPhase = {
   about: 'audit, archive, restore drill, and the reverse relay is retired',
   limitSeconds: 120,
   run: async (demo) => {
-    const { commands, story, traffic, urls, shop, facts } = demo;
+    const { story, traffic, urls, shop, facts } = demo;
     await runUntil(demo, 'start decommission', 'passed');
-    const { payload } = await commands.run<StatusPayload>('status');
-    story.result(
-      `phase ${payload.phase}; the ${payload.authority.authoritative} store is authoritative; next: ${payload.next}`,
-    );
-    if (payload.phase !== 'complete')
-      throw new DemoFailure(`the migration is in phase ${payload.phase} after decommission, expected complete`);
     await traffic.stop();
     // The stores part from here on, so only the target is asked.
     const proof = await prove({ urls, ledger: traffic.ledger, authoritative: 'target', seeded: shop.seeded });
@@ -32,5 +26,22 @@ export const decommissionPhase: DemoPhase = {
     story.result(
       `the shop has stopped; all ${held} keys that it ever wrote hold their last acknowledged state in the target`,
     );
+    await checkStatus(demo);
   },
 };
+
+async function checkStatus({ commands, story }: Demo): Promise<void> {
+  const { payload } = await commands.run<StatusPayload>('status');
+  const { phase, authority, tenants, queues, openDrift } = payload;
+  story.result(`phase ${phase}; the ${authority.authoritative} store is authoritative; next: ${payload.next}`);
+  const open = tenants.filter(({ stage }) => stage !== 'complete').map(({ tenant }) => tenant);
+  if (authority.authoritative !== 'target' || open.length > 0) {
+    throw new DemoFailure(
+      `after decommission ${authority.authoritative} is authoritative, not complete: ${open.join(', ') || 'none'}`,
+    );
+  }
+  const dead = queues.reduce((sum, { depth }) => sum + (depth?.dead ?? 0), 0);
+  if (dead > 0 || openDrift > 0)
+    throw new DemoFailure(`${dead} dead letters and ${openDrift} open differences are left`);
+  if (phase !== 'complete') throw new DemoFailure(`status says phase ${phase} after decommission, expected complete`);
+}

@@ -53,7 +53,7 @@ export interface Traffic {
 
 const WRITERS = 3;
 const READERS = 2;
-const TRANSACTIONS_PER_SECOND = 40;
+const TRANSACTIONS_PER_SECOND = 30;
 const READS_PER_SECOND = 8;
 const MOST_PROBLEMS = 20;
 

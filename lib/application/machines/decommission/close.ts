@@ -13,7 +13,7 @@ export const close: Step = async (deps, run) => {
   const remaining: string[] = [];
   for (const store of STORES) {
     const rows = await deps.databases.open(store, 'compare').query<RemainingObjectRow>(remainingObjects);
-    remaining.push(...rows.map(({ kind, name }) => `${store} keeps ${kind} ${name}`));
+    remaining.push(...describeRemaining(rows).map((what) => `${store} keeps ${what}`));
   }
   if (run.dryRun) return proceed({ notes: [`would complete ${tenants.length} tenants`, ...remaining] });
 
@@ -53,3 +53,16 @@ export const close: Step = async (deps, run) => {
     ],
   });
 };
+
+/** A trigger stands on every table: one line a trigger, however many tables there are. */
+function describeRemaining(rows: readonly RemainingObjectRow[]): readonly string[] {
+  const tables = new Map<string, number>();
+  for (const { kind, name } of rows) {
+    const [object = name] = name.split(' on ');
+    if (kind === 'trigger') tables.set(object, (tables.get(object) ?? 0) + 1);
+  }
+  return [
+    ...rows.filter(({ kind }) => kind !== 'trigger').map(({ kind, name }) => `${kind} ${name}`),
+    ...[...tables].map(([trigger, count]) => `trigger ${trigger} on ${count} tables`),
+  ];
+}
