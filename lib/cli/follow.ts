@@ -69,11 +69,11 @@ function tell(progress: Progress, { machine }: RunView, event: RunEvent): void {
     return;
   }
   // A step that watches tells new numbers every second: they replace each other. All that count stand in the answer.
-  if (event.again) {
+  if (event.renewed) {
     progress.say(`${machine}: ${event.notes.at(-1) ?? event.step}`);
     return;
   }
-  progress.note(`  ${time(event.at).slice(11)}  ${event.step}`);
+  if (!event.again) progress.note(`  ${time(event.at).slice(11)}  ${event.step}`);
   for (const note of event.notes) progress.note(`             ${note}`);
   progress.say(`${machine}: ${event.step}`);
 }

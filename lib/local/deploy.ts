@@ -114,7 +114,7 @@ async function runCdk(args: readonly string[], name: string, cwd: string, option
   log.end();
   if (code === 0) return;
   if (options.signal?.aborted) throw new Error(`${name.replace('-', ' ')} was interrupted`);
-  const reason = lines.find((line) => /✘|❌|Error:|_FAILED/.test(line)) ?? lines.at(-1) ?? `exit code ${code}`;
+  const reason = lines.find((line) => /✘|❌|Error:|_FAILED|: fail: /.test(line)) ?? lines.at(-1) ?? `exit code ${code}`;
   throw new Error(`${name.replace('-', ' ')} failed: ${reason.trim()} (all of it: ${logFile})`);
 }
 

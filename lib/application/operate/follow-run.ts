@@ -13,6 +13,8 @@ export type RunEvent =
       readonly at: string;
       readonly notes: readonly string[];
       readonly again: boolean;
+      /** Whether notes of the step were told before: then these replace them. */
+      readonly renewed: boolean;
     }
   /** Nothing new since the last event. */
   | { readonly kind: 'still'; readonly step: string | null; readonly runningForMs: number };
@@ -69,7 +71,7 @@ function tell(document: RunDocument | undefined, told: Map<string, ReadonlySet<s
     const before = told.get(step);
     const fresh = notes.filter((note) => before?.has(note) !== true);
     if (before !== undefined && fresh.length === 0) continue;
-    onEvent({ kind: 'step', step, at, notes: fresh, again: before !== undefined });
+    onEvent({ kind: 'step', step, at, notes: fresh, again: before !== undefined, renewed: (before?.size ?? 0) > 0 });
     told.set(step, new Set([...(before ?? []), ...notes]));
     news = true;
   }
