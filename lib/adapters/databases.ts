@@ -6,6 +6,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Databases, Purpose, SqlStore } from '../ports/sql.ts';
 import { connectPg } from './pg/connect.ts';
 import { createRdsDataClient, createRdsDataStore } from './rds-data/sql-store.ts';
+import { nameStore } from './shared/name-store.ts';
 import { createSecretReader, type ReadSecret } from './shared/secrets.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -58,7 +59,13 @@ export function openDatabases(plan: StoresPlan, options: DatabasesOptions = {}):
       plan.legacy.driver === 'rds-data' || plan.target.driver === 'rds-data' ? DATA_API_PAGE_BYTES : PG_PAGE_BYTES,
     open: (name, purpose) => {
       const key = `${name}/${purpose}`;
-      const store = opened.get(key) ?? connect(name, purpose);
+      const known = opened.get(key);
+      if (known !== undefined) return known;
+      const store = nameStore(connect(name, purpose), {
+        store: name,
+        purpose,
+        credentials: credentialsOf(plan[name], purpose),
+      });
       opened.set(key, store);
       return store;
     },
@@ -69,4 +76,8 @@ export function openDatabases(plan: StoresPlan, options: DatabasesOptions = {}):
       rdsData = options.rdsData;
     },
   };
+}
+
+function credentialsOf(store: StoresPlan[StoreName], purpose: Purpose): string | undefined {
+  return store.roles?.[purpose] ?? store.secretArn ?? (store.driver === 'pg' ? store.urlEnv : undefined);
 }

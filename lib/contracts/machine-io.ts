@@ -90,6 +90,6 @@ export interface StepResult {
   readonly reasons: readonly string[];
   /** Handed to the next step; under 200 KB. */
   readonly data: unknown;
-  /** Only from `begin`. */
-  readonly run?: Run;
+  /** Only from `begin`; null while it has not succeeded. */
+  readonly run?: Run | null;
 }

@@ -44,7 +44,7 @@ export async function fail(definition: MachineDefinition, deps: Deps, event: Ste
   deps.log.error('run failed', { machine: definition.machine, execution, message });
   deps.metrics.record('stepFailed', 1);
   const now = deps.clock.now().toISOString();
-  const run = event.run;
+  const run = event.run ?? (await heldBy(deps, definition, execution));
   if (run !== undefined) {
     await endMachine(deps, run, 'failed', [message], now);
     const stored = await deps.documents.get('run', runId(run));
@@ -57,6 +57,16 @@ export async function fail(definition: MachineDefinition, deps: Deps, event: Ste
       );
   }
   return refuse([message]);
+}
+
+type EndedRun = Pick<Run, 'machine' | 'execution' | 'scope' | 'dryRun' | 'from'>;
+
+/** `begin` may fail after it took the machine: the machine knows by whom it is held, and must not stay so. */
+async function heldBy(deps: Deps, { machine }: MachineDefinition, execution: string): Promise<EndedRun | undefined> {
+  const current = (await deps.documents.get('machine', machine))?.value.current;
+  return current?.execution === execution
+    ? { machine, execution, scope: current.scope, dryRun: current.dryRun, from: null }
+    : undefined;
 }
 
 /** Step Functions wraps a function's error as JSON text in Cause. */
@@ -82,7 +92,7 @@ function endsMigration(run: Run, outcome: Outcome): boolean {
 
 async function endMachine(
   deps: Deps,
-  run: Run,
+  run: EndedRun,
   outcome: Outcome | 'failed',
   reasons: readonly string[],
   endedAt: string,

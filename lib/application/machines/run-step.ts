@@ -15,6 +15,8 @@ import { again, type MachineDefinition, refuse } from './step.ts';
 
 /** Tries of a step whose failure may pass; with doubling waits they span a bit over two minutes. */
 const STEP_TRIES = 8;
+/** Nothing has been begun: whoever started it had better hear of it soon. About 15 s. */
+const BEGIN_TRIES = 5;
 const LONGEST_WAIT_SECONDS = 30;
 const PAUSE_LOOK_SECONDS = 5;
 
@@ -32,12 +34,16 @@ export async function runStep(
   try {
     return event.step === 'begin' ? await begin(definition, deps, event) : await work(definition, deps, event);
   } catch (error) {
+    const isBegin = event.step === 'begin';
+    const tries = isBegin ? BEGIN_TRIES : STEP_TRIES;
     const attempt = (event.attempt ?? 0) + 1;
-    if (!mayPass(error) || attempt > STEP_TRIES) throw error;
+    if (!mayPass(error) || attempt >= tries) throw error;
     const waitSeconds = Math.min(LONGEST_WAIT_SECONDS, 2 ** (attempt - 1));
-    const note = `${event.step} failed in a way that may pass (try ${attempt} of ${STEP_TRIES}): ${error.message}`;
+    const note = `${event.step} failed in a way that may pass (try ${attempt} of ${tries}): ${error.message}`;
     deps.log.warn(note, { machine: definition.machine, againInSeconds: waitSeconds });
     if (event.run !== undefined) await noteStep(deps, event.run, event.step, [note]);
+    // Before there is a run, the count travels as the state's output.
+    if (isBegin) return { ...again(waitSeconds, { data: { attempt }, notes: [note] }), attempt, run: null };
     return { ...again(waitSeconds, { data: event.data ?? null, notes: [note] }), attempt };
   }
 }

@@ -80,7 +80,7 @@ function sellHotStock(random: Random): Intent {
          WHERE tenant_id = $1 AND sku = $2 AND warehouse = $3 ${tx.returning('stock')}, revision::text AS revision`,
         values,
       );
-      return { writes: rows.map((row) => ({ ...written('stock', row, 0), revision: Number(row['revision']) })) };
+      return { writes: rows.map((row) => ({ ...written('stock', row, 0), revision: Number(row.revision) })) };
     },
   };
 }
@@ -133,7 +133,7 @@ function placeOrder(random: Random, own: OwnRows): Intent {
         order,
       );
       if (row === undefined) throw new Error('an INSERT of one order returned no row');
-      const id = row['id'] ?? '';
+      const id = row.id ?? '';
       const children: RowWrite[] = [];
       for (const line of lines) {
         const rows = await tx.query(
@@ -177,7 +177,7 @@ function removeOrder(random: Random, own: OwnRows): Intent | undefined {
       const lines = rows.length === 0 ? [] : order.lines;
       return {
         writes: [
-          ...rows.map((row) => removed('orders', row['key'] ?? '')),
+          ...rows.map((row) => removed('orders', row.key ?? '')),
           ...lines.map((key) => removed('order_lines', key)),
         ],
         acknowledged: () => void own.orders.splice(own.orders.indexOf(order), 1),
@@ -219,7 +219,7 @@ function removeVisit(random: Random, own: OwnRows): Intent | undefined {
     run: async (tx) => {
       const rows = await tx.query(`DELETE FROM visits WHERE id = $1 ${tx.returning('visits')}`, [id]);
       return {
-        writes: rows.map((row) => removed('visits', row['key'] ?? '')),
+        writes: rows.map((row) => removed('visits', row.key ?? '')),
         acknowledged: () => void own.visits.splice(own.visits.indexOf(id), 1),
       };
     },
@@ -256,7 +256,7 @@ function passCouponOn(random: Random, own: OwnRows): Intent {
         first,
         second,
       ]);
-      const [firstCode = '', secondCode = ''] = codes.map((row) => row['code'] ?? '');
+      const [firstCode = '', secondCode = ''] = codes.map((row) => row.code ?? '');
       const set = (id: number, code: string) =>
         tx.query(
           `UPDATE coupons SET code = $2, updated_at = clock_timestamp() WHERE id = $1 ${tx.returning('coupons')}`,
@@ -311,7 +311,7 @@ function ownOrder(random: Random, own: OwnRows): string {
 }
 
 function written(table: ShopTable, row: Readonly<Record<string, string>>, rows: 0 | 1): RowWrite {
-  return { table, key: row['key'] ?? '', state: row['state'] ?? '', rows };
+  return { table, key: row.key ?? '', state: row.state ?? '', rows };
 }
 
 function removed(table: ShopTable, key: string): RowWrite {
