@@ -47,6 +47,7 @@ describe('dual-write', () => {
       INSERT INTO orders VALUES (1, 'acme', 'r1', 'NaN', E'quote '' and \\\\ and \\n', '{"big": 12345678901234567890.123, "a": [1, null]}', ARRAY['x', NULL, 'y,"z"'],
         'happy', 0.1::float8 + 0.2::float8, '[2026-01-01 00:00+02, infinity)', '\\x00ff', 'EUR', 'infinity');
       UPDATE orders SET note = note || '!' WHERE id = 1;
+      INSERT INTO orders (id, tenant_id, payload) VALUES (2, 'acme', 'null'), (3, 'acme', NULL), (4, 'acme', '"text"'), (5, 'acme', '[]');
       INSERT INTO lines VALUES (1, 1, 5), (1, 2, 6);
       COMMIT`);
 
@@ -56,7 +57,8 @@ describe('dual-write', () => {
       'SELECT o::text FROM orders o UNION ALL SELECT l::text FROM lines l ORDER BY 1',
     );
     expect(target).toEqual(legacy);
-    expect(target).toHaveLength(3);
+    expect(target).toHaveLength(7);
+    expect((await both('SELECT count(payload)::int AS n FROM orders')).target).toEqual([{ n: 4 }]);
   });
 
   it('suppresses a tenant that is off, and says so', async () => {

@@ -60,7 +60,7 @@ export async function installCapture(migration: Migration, direction: Direction)
   const session = deps.databases.open(store, 'install');
   const pass = await appliers(deps, store);
   for (const table of tables)
-    await session.transaction((transaction) => runAll(transaction, captureFunctions(table, byName, pass)));
+    await session.transaction((transaction) => runAll(transaction, captureFunctions(table, byName, direction, pass)));
   const installed = await installedTriggers(deps, store);
   const missing = tables.filter((table) => !hasTriggers(installed, table));
   for (const table of missing)

@@ -3,6 +3,7 @@ import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier, quoteRelation } from '../identifier.ts';
 import { mappingOf, matchesRowKey } from '../row.ts';
+import { receivedRow } from '../wire.ts';
 
 /**
  * CTEs that follow `judged(k, r, …)` and `guard(row_key, deleted)`. Removal comes first, in one statement with the upsert,
@@ -26,7 +27,7 @@ removed AS (
 ), written AS (
   INSERT INTO ${relation} AS t (${names.join(', ')}) OVERRIDING SYSTEM VALUE
   SELECT ${names.map((name) => `m.${name}`).join(', ')}
-  FROM guard AS g JOIN judged AS j ON j.k = g.row_key CROSS JOIN LATERAL json_populate_record(NULL::${relation}, j.r) AS m
+  FROM guard AS g JOIN judged AS j ON j.k = g.row_key CROSS JOIN LATERAL ${receivedRow(table, direction, 'j.r')} AS m
   WHERE NOT g.deleted AND (SELECT count(*) FROM removed) >= 0
   ON CONFLICT (${key.join(', ')}) DO ${update}
   RETURNING 1

@@ -3,10 +3,12 @@
  * trigger that calls it for every row that a statement touched. `seq` is taken while the row lock is held, so for one row the
  * order of seq is the order of commits.
  */
+import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from '../identifier.ts';
 import { rowKeyOf, type TablesByName, tenantOf } from '../row.ts';
 import type { Statement } from '../statement.ts';
+import { capturedJson } from '../wire.ts';
 
 export const CAPTURE_TRIGGER = 'crossfade_capture';
 export const TRUNCATE_TRIGGER = 'crossfade_truncate';
@@ -26,9 +28,10 @@ const PINNED_SETTINGS = [
 export function captureFunctions(
   table: MigratedTable,
   tables: TablesByName,
+  direction: Direction,
   appliers: readonly string[],
 ): readonly Statement[] {
-  const statements = [emitFunction(table, tables)];
+  const statements = [emitFunction(table, tables, direction)];
   if (table.capture === 'client') {
     statements.push(`GRANT EXECUTE ON FUNCTION ${emitName(table)}(${emitTypes(table)}) TO PUBLIC`);
   } else {
@@ -90,7 +93,8 @@ function emitTypes(table: MigratedTable): string {
 }
 
 /** emit_<schema>_<relation>(key…, old_tenant): one event with the row's state now; `D` when the row is not there. */
-function emitFunction(table: MigratedTable, tables: TablesByName): string {
+function emitFunction(table: MigratedTable, tables: TablesByName, direction: Direction): string {
+  const columns = direction === 'forward' ? table.legacyColumns : table.targetColumns;
   const first = quoteIdentifier(table.key[0]?.name ?? '');
   const parameters = [...table.key.map((part, index) => `key_${index + 1} ${part.type}`), 'old_tenant text'].join(', ');
   const keyRow = table.key.map((part, index) => `key_${index + 1} AS ${quoteIdentifier(part.name)}`).join(', ');
@@ -105,7 +109,7 @@ BEGIN
   SELECT s.epoch, pg_current_xact_id(), gen_random_uuid()::text, left(nullif(current_setting('crossfade.correlation_id', true), ''), 200),
          ${quoteLiteral(table.name)}, ${rowKeyOf(table, 'k')},
          CASE WHEN crossfade_row.${first} IS NULL THEN 'D' ELSE 'U' END,
-         CASE WHEN crossfade_row.${first} IS NULL THEN NULL ELSE row_to_json(crossfade_row) END,
+         CASE WHEN crossfade_row.${first} IS NULL THEN NULL ELSE ${capturedJson(columns, 'crossfade_row')} END,
          old_tenant, CASE WHEN crossfade_row.${first} IS NULL THEN NULL ELSE ${tenantOf(table, tables, 'crossfade_row')} END
   FROM crossfade.source AS s
   CROSS JOIN (SELECT ${keyRow}) AS k

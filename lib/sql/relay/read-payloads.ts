@@ -1,8 +1,9 @@
 import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
-import { quoteIdentifier, quoteRelation } from '../identifier.ts';
-import { mappedJson, mappingOf } from '../row.ts';
+import { quoteIdentifier } from '../identifier.ts';
+import { mappingOf } from '../row.ts';
 import type { Statement } from '../statement.ts';
+import { capturedRow, wireJson } from '../wire.ts';
 
 export interface PayloadRow {
   readonly seq: string;
@@ -13,8 +14,8 @@ export interface PayloadRow {
 /** The captured rows as the receiver wants them; mapping is evaluated here, in the store that knows the source's types. */
 export function readPayloads(table: MigratedTable, direction: Direction, seqs: readonly string[]): Statement {
   const plain = mappingOf(table, direction).every(({ column, expression }) => expression === quoteIdentifier(column));
-  const row = plain ? 'o.payload' : mappedJson(table, direction, 'r');
-  const typed = plain ? '' : `CROSS JOIN LATERAL json_populate_record(NULL::${quoteRelation(table)}, o.payload) AS r`;
+  const row = plain ? 'o.payload' : wireJson(table, direction, 'r');
+  const typed = plain ? '' : `CROSS JOIN LATERAL ${capturedRow(table, direction, 'o.payload')} AS r`;
   return {
     text: `
 SELECT o.seq::text AS seq, ${row}::text AS row

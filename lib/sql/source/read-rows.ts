@@ -1,8 +1,9 @@
 import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteRelation } from '../identifier.ts';
-import { keyValues, mappedJson, matchesRowKey, orderedKey, rowKeyOf, type TablesByName, tenantOf } from '../row.ts';
+import { keyValues, matchesRowKey, orderedKey, rowKeyOf, type TablesByName, tenantOf } from '../row.ts';
 import type { Statement } from '../statement.ts';
+import { wireJson } from '../wire.ts';
 
 export interface SourceRow {
   readonly snapshot: string;
@@ -41,7 +42,7 @@ export function readPage(
   return {
     text: `
 WITH page AS MATERIALIZED (
-  SELECT ${rowKeyOf(table, 'r')} AS row_key, ${tenant} AS tenant, ${mappedJson(table, direction, 'r')}::text AS row, row_number() OVER (ORDER BY ${order}) AS place
+  SELECT ${rowKeyOf(table, 'r')} AS row_key, ${tenant} AS tenant, ${wireJson(table, direction, 'r')}::text AS row, row_number() OVER (ORDER BY ${order}) AS place
   FROM ${quoteRelation(table)} AS r
   WHERE ${inRange(table, 'r', '$1::text', '$2::text', page)} AND ($5::text IS NULL OR ${tenant} IN (SELECT json_array_elements_text($5::json)))
   ORDER BY ${order} LIMIT $3::integer
@@ -76,7 +77,7 @@ SELECT ${FACTS}, wanted.row_key, p.tenant, p.row, false AS more
 FROM crossfade.source AS s CROSS JOIN crossfade.control AS c
 CROSS JOIN json_array_elements_text($1::json) AS wanted(row_key)
 LEFT JOIN LATERAL (
-  SELECT ${tenantOf(table, tables, 'r')} AS tenant, ${mappedJson(table, direction, 'r')}::text AS row
+  SELECT ${tenantOf(table, tables, 'r')} AS tenant, ${wireJson(table, direction, 'r')}::text AS row
   FROM ${quoteRelation(table)} AS r WHERE ${matchesRowKey(table, 'r', 'wanted.row_key')}
 ) AS p ON true`,
     values: [JSON.stringify(rowKeys)],

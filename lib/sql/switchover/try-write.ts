@@ -3,6 +3,7 @@ import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier, quoteRelation } from '../identifier.ts';
 import { mappingOf } from '../row.ts';
 import type { Statement } from '../statement.ts';
+import { receivedRow } from '../wire.ts';
 
 /** Writes one mapped row (JSON text) over whatever the receiver has: only ever run in a transaction that is rolled back. */
 export function tryWrite(table: MigratedTable, direction: Direction, row: string): Statement {
@@ -17,7 +18,7 @@ export function tryWrite(table: MigratedTable, direction: Direction, row: string
     .join(', ');
   return {
     text: `
-INSERT INTO ${relation} (${names}) OVERRIDING SYSTEM VALUE SELECT ${names} FROM json_populate_record(NULL::${relation}, $1::json)
+INSERT INTO ${relation} (${names}) OVERRIDING SYSTEM VALUE SELECT ${names} FROM ${receivedRow(table, direction, '$1::json')} AS m
 ON CONFLICT (${table.key.map(({ name }) => quoteIdentifier(name)).join(', ')}) DO ${update === '' ? 'NOTHING' : `UPDATE SET ${update}`}`,
     values: [row],
   };

@@ -66,7 +66,7 @@ async function rehearse(migration: Migration): Promise<void> {
     const pass = await appliers(deps, store);
     const onTables: readonly Statement[] =
       store === 'legacy'
-        ? tables.flatMap((table) => [...captureFunctions(table, byName, pass), ...captureTriggers(table)])
+        ? tables.flatMap((table) => [...captureFunctions(table, byName, 'forward', pass), ...captureTriggers(table)])
         : (await relationsOf(migration, store)).flatMap((relation) => fenceTable(relation, pass));
     await runAndRollBack(deps.databases.open(store, 'install'), [
       setLockTimeout(deps.plan.capture.lockTimeout),
