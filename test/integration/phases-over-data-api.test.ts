@@ -114,6 +114,6 @@ describe('over the RDS Data API', () => {
     const notes = results.flatMap((result) => result.notes).join('\n');
     expect(notes).toContain('1202 rows of 3 tables archived');
     expect(notes).toContain('7 of 7 maintenance statements ran');
-    expect(await deps.objects.get('archive/api/orders/000003.jsonl')).toBeDefined();
+    expect(await deps.objects.get('archive/run-1/orders/000003.jsonl')).toBeDefined();
   });
 });
