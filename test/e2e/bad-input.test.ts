@@ -73,7 +73,7 @@ describe('before anything is installed', { timeout: 120_000 }, () => {
     await bank.environment.servers?.target.restart();
 
     expectFailed(answer, /target/);
-    expect((await start('baseline')).exitCode).toBe(0);
+    await expectPassed('baseline');
   });
 
   it('a wrong secret fails the run with the name of the secret and no password; when it is right the same command passes', async () => {
@@ -86,13 +86,15 @@ describe('before anything is installed', { timeout: 120_000 }, () => {
         SecretString: JSON.stringify({ ...JSON.parse(SecretString), password: 'wrong-one' }),
       }),
     );
-    const answer = await start('baseline');
+    // Who reads secrets may remember one for some seconds.
+    let answer = await start('baseline');
+    for (let tries = 0; answer.exitCode === 0 && tries < 5; tries++) answer = await start('baseline');
     await client.send(new PutSecretValueCommand({ SecretId, SecretString }));
     client.destroy();
 
     expectFailed(answer, /target.*(secret|password)/is);
     expect(JSON.stringify(answer.json)).not.toContain('wrong-one');
-    expect((await start('baseline')).exitCode).toBe(0);
+    await expectPassed('baseline');
   });
 });
 
@@ -105,7 +107,7 @@ describe('with a migration under way', { timeout: 120_000 }, () => {
     expectRefused(second, /already running as/);
     expect(JSON.stringify(second.json)).toContain(first.json.run.id);
     expect(ended.json.run.state, told(ended)).toBe('passed');
-    expect((await start('dual-write')).exitCode).toBe(0);
+    await expectPassed('dual-write');
   });
 
   it('a target that is down for a while costs no write', async () => {
@@ -161,6 +163,11 @@ function expectRefused(answer: Answer, why: RegExp, next?: string): void {
   expect(answer.exitCode, told(answer)).toBe(3);
   expect(answer.json.run.reasons.join('\n')).toMatch(why);
   if (next !== undefined) expect(answer.json.next).toContain(next);
+}
+
+async function expectPassed(machine: string): Promise<void> {
+  const answer = await start(machine);
+  expect(answer.exitCode, told(answer)).toBe(0);
 }
 
 function expectFailed(answer: Answer, why: RegExp): void {

@@ -123,9 +123,22 @@ async function withConnection<T>(
 
 async function connect(deps: OperationDeps, request: StatementRequest): Promise<Connection> {
   const address = deps.clusters.get(String(request.resourceArn)) as ClusterAddress;
-  const credentials = await deps.resolveSecret(String(request.secretArn));
-  return deps.connections.acquire(address, credentials, request.database ?? 'postgres');
+  const secretArn = String(request.secretArn);
+  const database = request.database ?? 'postgres';
+  const credentials = await deps.resolveSecret(secretArn);
+  try {
+    return await deps.connections.acquire(address, credentials, database);
+  } catch (error) {
+    if (!(error instanceof DataApiError) || !WRONG_LOGIN.test(error.message)) throw error;
+    // The secret may have been mended since it was read.
+    const fresh = await deps.resolveSecret(secretArn, { fresh: true });
+    if (fresh.username === credentials.username && fresh.password === credentials.password) throw error;
+    return deps.connections.acquire(address, fresh, database);
+  }
 }
+
+/** Class 28: invalid authorization specification. */
+const WRONG_LOGIN = /SQLState: 28/;
 
 /** @throws {DataApiError} StatementTimeoutException; the statement is cancelled, unless it may go on. */
 async function runLimited(

@@ -8,15 +8,15 @@ export interface Credentials {
 }
 
 /** @throws {DataApiError} SecretsErrorException when it cannot be read, InvalidSecretException when it holds no credentials. */
-export type SecretResolver = (secretArn: string) => Promise<Credentials>;
+export type SecretResolver = (secretArn: string, options?: { readonly fresh?: boolean }) => Promise<Credentials>;
 
 /** A rotated secret is seen within this time. */
 const CACHE_MS = 5_000;
 
 export function secretsManagerResolver(client: SecretsManagerClient, now: () => number = Date.now): SecretResolver {
   const cache = new Map<string, { readonly until: number; readonly credentials: Promise<Credentials> }>();
-  return (secretArn) => {
-    const known = cache.get(secretArn);
+  return (secretArn, { fresh = false } = {}) => {
+    const known = fresh ? undefined : cache.get(secretArn);
     if (known !== undefined && known.until > now()) return known.credentials;
     const credentials = fetchSecret(client, secretArn).then(parseCredentials);
     cache.set(secretArn, { until: now() + CACHE_MS, credentials });
