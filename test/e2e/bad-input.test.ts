@@ -147,7 +147,11 @@ describe('with a migration under way', { timeout: 120_000 }, () => {
       exitCode: 1,
       json: { run: { state: 'failed' }, next: expect.stringContaining('start backfill') },
     });
-    expect(status.exitCode).toBe(0);
+    expect(status.json.machines.find((each: { machine: string }) => each.machine === 'backfill')).toMatchObject({
+      running: null,
+      last: { run: first.json.run.id, outcome: 'failed' },
+    });
+    expect(status.json.waitsFor.join('\n')).toContain('aborted');
     expect(again.exitCode, told(again)).toBe(0);
     const rows = 'SELECT count(*)::int AS count, sum(';
     const [legacy] = (await bank.legacy.query(`${rows}cents)::int AS sum FROM accounts`)).rows;

@@ -9,6 +9,7 @@ import { machineToPass, phaseOfMigration, useWindows } from './migration-progres
 import { messageOf, type Operator } from './operator.ts';
 import { describeProtection } from './protection.ts';
 import { type MigrationFacts, readFacts } from './read-facts.ts';
+import { isUnknownExecution } from './read-runs.ts';
 import { executionName, runDocumentId } from './run-view.ts';
 import { readMarks } from './set-marks.ts';
 import type { MachineStatus, QueueStatus, RelayStatus, StatusPayload } from './status-payload.ts';
@@ -65,7 +66,10 @@ async function readMachine(
     document?.current === undefined
       ? undefined
       : (await operator.documents.get('run', runDocumentId(machine, executionName(document.current.execution))))?.value;
-  const { current, last, passed = {} } = document ?? {};
+  const { current: held, last: ended, passed = {} } = document ?? {};
+  const stopped = held === undefined ? undefined : await findStopped(operator, held.execution);
+  const current = stopped === undefined ? held : undefined;
+  const last = stopped ?? ended;
   return {
     machine,
     phase: machine === 'rollback' ? null : PHASE_OF[machine as ForwardMachine],
@@ -89,6 +93,23 @@ async function readMachine(
       last === undefined
         ? null
         : { run: executionName(last.execution), outcome: last.outcome, endedAt: last.endedAt, reasons: last.reasons },
+  };
+}
+
+/** An execution that was stopped from outside could not free its machine: the next start does, and until then nothing runs. */
+async function findStopped(operator: Operator, arn: string) {
+  const execution = await operator.workflow.describe(arn).catch((error: unknown) => {
+    if (isUnknownExecution(error)) return undefined;
+    throw error;
+  });
+  // One that has just succeeded is about to be on record.
+  if (execution === undefined || execution.status === 'running' || execution.status === 'succeeded') return undefined;
+  const endedAt = (execution.stoppedAt ?? execution.startedAt).toISOString();
+  return {
+    execution: arn,
+    outcome: 'failed' as const,
+    endedAt,
+    reasons: [`the execution is ${execution.status}${execution.error === undefined ? '' : `: ${execution.error}`}`],
   };
 }
 
