@@ -105,7 +105,9 @@ describe('waking the relay', () => {
 
     await createRelayWaker(client, 'relay', createMemoryLog())('reverse');
 
-    expect(sent).toEqual([{ FunctionName: 'relay', InvocationType: 'Event', Payload: '{"direction":"reverse","wake":true}' }]);
+    expect(sent).toEqual([
+      { FunctionName: 'relay', InvocationType: 'Event', Payload: '{"direction":"reverse","wake":true}' },
+    ]);
   });
 
   test('never throws', async () => {
