@@ -195,7 +195,7 @@ function refuseOtherStores(running: EnvironmentState): void {
   const changed = STORES.filter((store) => wanted[store].url !== running.stores?.[store].url);
   if (changed.length === 0) return;
   throw new Error(
-    `the local environment is up with another database than ${changed.map((store) => URL_VARIABLES[store]).join(' and ')} name; run npm run local -- down, and then up again`,
+    `the local environment is up with another database than ${changed.map((store) => URL_VARIABLES[store]).join(' and ')} now says; run npm run local -- down, and then up again`,
   );
 }
 

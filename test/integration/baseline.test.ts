@@ -144,6 +144,17 @@ tables:
 });
 
 describe('check-payloads', () => {
+  it('says which tables of the target hold rows already, because a rollback would erase them', async () => {
+    const shop = await given();
+    await shop.target.query(`INSERT INTO orders (id, tenant_id) VALUES (900001, 'acme')`);
+
+    const result = await checkPayloads(shop.deps, RUN, null);
+
+    expect(result.notes.join('\n')).toMatch(
+      /the target already holds rows in .*orders.*rollback dual-write erases them/,
+    );
+  });
+
   it('tries sampled rows with their parents and leaves nothing behind', async () => {
     const shop = await given();
 

@@ -6,6 +6,7 @@ import { judgeGate, type Measurement } from '../../../domain/gate.ts';
 import type { StoreTable } from '../../../domain/store-table.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
 import { SqlError, type SqlSession } from '../../../ports/sql.ts';
+import { hasRows } from '../../../sql/baseline/has-rows.ts';
 import {
   CHECK_CONSTRAINTS,
   type ChangedColumnRow,
@@ -16,6 +17,7 @@ import { type OddRows, rowsLargerThan, rowsWithoutTenant } from '../../../sql/ba
 import { pinSession } from '../../../sql/baseline/pin-session.ts';
 import type { SampledRow } from '../../../sql/baseline/sample-rows.ts';
 import { handOverRows, type RefusedRow, refusedRows, tryRows } from '../../../sql/baseline/try-rows.ts';
+import { crossfadeSchemaExists } from '../../../sql/catalogue/crossfade-schema.ts';
 import type { TablesByName } from '../../../sql/row.ts';
 import type { Deps } from '../../deps.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
@@ -48,9 +50,32 @@ export const checkPayloads: Step = async (deps) => {
       gate('payloads-changed', changed, 'the same rows, read back before the rollback'),
       gate('rows-too-large', odd.large, 'rows of legacy as JSON'),
     ],
-    { notes: [`${sent} rows of ${migration.tables.length} tables tried on the target and rolled back`, ...odd.notes] },
+    {
+      notes: [
+        `${sent} rows of ${migration.tables.length} tables tried on the target and rolled back`,
+        ...odd.notes,
+        ...(await rowsBefore(migration)),
+      ],
+    },
   );
 };
+
+/** Legacy is the truth: what the target held before is overwritten by the copy, removed where legacy lacks it, and erased by a rollback. */
+async function rowsBefore(migration: Migration): Promise<readonly string[]> {
+  const target = migration.deps.databases.open('target', 'compare');
+  const [schema] = await target.query<{ exists: boolean }>(crossfadeSchemaExists);
+  // Afterwards the rows are Crossfade's own.
+  if (schema?.exists === true) return [];
+  const filled: string[] = [];
+  for (const table of migration.tables) {
+    const [row] = await target.query<{ found: boolean }>(hasRows(table));
+    if (row?.found === true) filled.push(table.name);
+  }
+  if (filled.length === 0) return [];
+  return [
+    `the target already holds rows in ${filled.join(', ')}: backfill overwrites them, removes those that legacy lacks, and rollback dual-write erases them; keep a copy if they matter`,
+  ];
+}
 
 function countOf(deps: Deps, gate: string, details: readonly string[], source: string): Measurement {
   return {
