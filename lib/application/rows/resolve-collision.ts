@@ -3,19 +3,21 @@
  * Retrying alone may never end, and evicting whoever holds the value loses rows.
  */
 import type { Direction } from '../../domain/direction.ts';
-import { receiverOf } from '../../domain/direction.ts';
+import { receiverOf, sourceOf } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
-import { type Purpose, SqlError } from '../../ports/sql.ts';
+import { type Purpose, SqlError, type SqlSession } from '../../ports/sql.ts';
 import {
   type ComparedRow,
   compareWithHolder,
   evictHolder,
   findHolder,
   type IncomingVersion,
+  wantSameValues,
 } from '../../sql/apply/collision.ts';
 import { type UniqueIndexRow, uniqueIndex } from '../../sql/catalogue/unique-index.ts';
 import { quoteRelation } from '../../sql/identifier.ts';
 import { queueRepairs } from '../../sql/repair/repair-queue.ts';
+import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Migration } from '../migration.ts';
 
 export type Resolution =
@@ -49,7 +51,11 @@ export async function resolveCollision(
       const [compared] = await session.query<ComparedRow>(
         compareWithHolder(table.name, holder.row_key, incoming.rowKey, incoming.version),
       );
-      if (compared?.same_read === true) {
+      const isStricter =
+        compared?.same_read === true ||
+        (incoming.version.kind === 'S' &&
+          (await collideAtSource(migration, direction, session, table, index, incoming.rowKey, holder.row_key)));
+      if (isStricter) {
         return {
           kind: 'stuck',
           reason: `${constraint}: legacy holds two rows that the receiver's unique constraint does not allow together`,
@@ -72,4 +78,25 @@ export async function resolveCollision(
       };
     throw cause;
   }
+}
+
+/**
+ * Two rows read at different moments may still collide under one read: then each repair would evict the other for ever. Both are
+ * read again together; only what collides there is the receiver's own strictness (protocol §7).
+ */
+async function collideAtSource(
+  migration: Migration,
+  direction: Direction,
+  receiver: SqlSession,
+  table: MigratedTable,
+  index: readonly UniqueIndexRow[],
+  rowKey: string,
+  holder: string,
+): Promise<boolean> {
+  const source = migration.deps.databases.open(sourceOf(direction), 'compare');
+  const rows = await source.query<SourceRow>(readKeys(table, migration.byName, direction, [rowKey, holder]));
+  const [one, other] = rows.map((read) => read.row);
+  if (one == null || other == null) return false;
+  const [answer] = await receiver.query<{ same: boolean }>(wantSameValues(table, index, one, other));
+  return answer?.same === true;
 }

@@ -17,19 +17,41 @@ export function findHolder(
   row: string,
 ): Statement {
   const relation = quoteRelation(table);
+  return {
+    text: `
+SELECT ${rowKeyOf(table, 't')} AS row_key
+FROM json_populate_record(NULL::${relation}, $1::json) AS m JOIN ${relation} AS t ON ${sameValues(index)}
+WHERE ${rowKeyOf(table, 't')} <> $2::text LIMIT 1`,
+    values: [row, rowKey],
+  };
+}
+
+/** Whether two rows (JSON texts of receiver columns) want the same values under the index. */
+export function wantSameValues(
+  table: MigratedTable,
+  index: readonly UniqueIndexRow[],
+  one: string,
+  other: string,
+): Statement {
+  const relation = quoteRelation(table);
+  return {
+    text: `
+SELECT EXISTS (
+  SELECT FROM json_populate_record(NULL::${relation}, $1::json) AS m JOIN json_populate_record(NULL::${relation}, $2::json) AS t ON ${sameValues(index)}
+) AS same`,
+    values: [one, other],
+  };
+}
+
+/** Of rows `t` and `m`; `t` is under the index where that is partial. */
+function sameValues(index: readonly UniqueIndexRow[]): string {
   const equal = index.map(({ part, is_column }) =>
     is_column
       ? `t.${quoteIdentifier(part)} = m.${quoteIdentifier(part)}`
       : `(SELECT ${part} FROM (SELECT t.*) AS x) = (SELECT ${part} FROM (SELECT m.*) AS x)`,
   );
   const predicate = index[0]?.predicate == null ? '' : ` AND (SELECT ${index[0].predicate} FROM (SELECT t.*) AS x)`;
-  return {
-    text: `
-SELECT ${rowKeyOf(table, 't')} AS row_key
-FROM json_populate_record(NULL::${relation}, $1::json) AS m JOIN ${relation} AS t ON ${equal.join(' AND ')}${predicate}
-WHERE ${rowKeyOf(table, 't')} <> $2::text LIMIT 1`,
-    values: [row, rowKey],
-  };
+  return `${equal.join(' AND ')}${predicate}`;
 }
 
 export interface ComparedRow {
