@@ -1,42 +1,83 @@
 /** Consumes the retry queues: each message is one event, tried again alone. What fails is reported, so that only it comes again. */
 import { parseRetryMessage } from '../../lib/adapters/sqs/queues.ts';
-import { loadMigration } from '../../lib/application/migration.ts';
+import type { Deps } from '../../lib/application/deps.ts';
+import { loadMigration, type Migration } from '../../lib/application/migration.ts';
 import { retryEvent } from '../../lib/application/relay/retry-event.ts';
+import { SqlError } from '../../lib/ports/sql.ts';
 import { createHandler } from '../shared/handler.ts';
 
 /** What is used of the event that SQS sends. */
 export interface RetryBatch {
-  readonly Records: readonly {
-    readonly messageId: string;
-    readonly receiptHandle: string;
-    readonly body: string;
-    readonly attributes: { readonly ApproximateReceiveCount: string };
-  }[];
+  readonly Records: readonly RetryRecord[];
+}
+
+interface RetryRecord {
+  readonly messageId: string;
+  readonly receiptHandle: string;
+  readonly body: string;
+  readonly attributes: { readonly ApproximateReceiveCount: string };
 }
 
 export interface RetryAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
 }
 
+/** Each round costs an invocation; an outage is minutes. */
+const LEAST_PAUSE_SECONDS = 30;
+
 export const handler = createHandler<RetryBatch, RetryAnswer>(async (deps, { Records }) => {
-  const migration = await loadMigration(deps);
+  let migration: Migration;
+  try {
+    migration = await loadMigration(deps);
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+    return sendAnew(deps, Records, error);
+  }
+  return retryAll(migration, Records);
+});
+
+/** A store is down before any event was looked at. Receiving the messages again would count as tries, so new ones take their place. */
+export async function sendAnew(
+  { queues, plan, log }: Pick<Deps, 'queues' | 'plan' | 'log'>,
+  records: readonly RetryRecord[],
+  { message: reason }: SqlError,
+): Promise<RetryAnswer> {
+  log.warn('a store is unavailable; the messages are sent anew', { messages: records.length, reason });
   const failed: string[] = [];
-  for (const record of Records) {
-    const message = parseRetryMessage(record.body);
-    const outcome = await retryEvent(
-      migration,
-      message,
-      Number(record.attributes.ApproximateReceiveCount),
-      Math.random(),
-    );
-    if (outcome.kind === 'done') continue;
-    failed.push(record.messageId);
-    // A dead message is shown at once: its next receive is the one that moves it to the dead-letter queue.
-    await deps.queues.showAgain(
-      message.direction,
-      record.receiptHandle,
-      outcome.kind === 'later' ? outcome.seconds : 0,
-    );
+  for (const { messageId, body } of records) {
+    try {
+      const message = parseRetryMessage(body);
+      await queues.send(message.direction, [message], Math.max(LEAST_PAUSE_SECONDS, plan.relay.suspend / 1000));
+    } catch (error) {
+      log.error('a retry message could not be sent anew', { messageId, reason: String(error) });
+      failed.push(messageId);
+    }
   }
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
-});
+}
+
+/** A message that cannot be worked on fails alone: its batch mates must not pay with one of their tries. */
+export async function retryAll(migration: Migration, records: readonly RetryRecord[]): Promise<RetryAnswer> {
+  const failed: string[] = [];
+  for (const record of records) {
+    const isDone = await retryOne(migration, record).catch((error: unknown) => {
+      migration.deps.log.error('a retry message could not be worked on', {
+        messageId: record.messageId,
+        reason: String(error),
+      });
+      return false;
+    });
+    if (!isDone) failed.push(record.messageId);
+  }
+  return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
+}
+
+async function retryOne(migration: Migration, { body, receiptHandle, attributes }: RetryRecord): Promise<boolean> {
+  const message = parseRetryMessage(body);
+  const outcome = await retryEvent(migration, message, Number(attributes.ApproximateReceiveCount), Math.random());
+  if (outcome.kind === 'done') return true;
+  // A dead message is shown at once: its next receive is the one that moves it to the dead-letter queue.
+  const seconds = outcome.kind === 'later' ? outcome.seconds : 0;
+  await migration.deps.queues.showAgain(message.direction, receiptHandle, seconds);
+  return false;
+}

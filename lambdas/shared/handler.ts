@@ -2,6 +2,7 @@
 import middy from '@middy/core';
 import { isTransient } from '../../lib/adapters/shared/transient-errors.ts';
 import { STEP_ERROR_NAMES, TRANSIENT_ERROR } from '../../lib/contracts/error-names.ts';
+import { correlationOf } from '../../lib/domain/correlation.ts';
 import { type LambdaDeps, loadDeps } from './deps.ts';
 
 /** What is used of the context that Lambda passes. */
@@ -63,7 +64,7 @@ function contextOf(event: unknown): Readonly<Record<string, unknown>> {
     ...(typeof step === 'string' ? { step } : {}),
     ...(typeof direction === 'string' ? { direction } : {}),
     ...present('execution', asRecord(run).execution ?? asRecord(begin).execution),
-    ...present('correlationId', correlationOf(asRecord(headers)['x-correlation-id'])),
+    ...present('correlationId', correlationOf(textsOf(headers))),
   };
 }
 
@@ -71,9 +72,9 @@ function present(name: string, value: unknown): Readonly<Record<string, unknown>
   return typeof value === 'string' ? { [name]: value } : {};
 }
 
-/** Headers are untrusted text. */
-function correlationOf(header: unknown): string | undefined {
-  return typeof header === 'string' && /^[\w.:/+=@-]{1,128}$/.test(header) ? header : undefined;
+function textsOf(headers: unknown): Readonly<Record<string, string>> {
+  const texts = Object.entries(asRecord(headers)).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return Object.fromEntries(texts);
 }
 
 function asRecord(value: unknown): Readonly<Record<string, unknown>> {

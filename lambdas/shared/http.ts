@@ -1,5 +1,6 @@
 /** What the HTTP functions share: the event of an HTTP API (payload 2.0), who calls, and answers with RFC 9457 problems. */
 import { randomUUID } from 'node:crypto';
+import { correlationOf } from '../../lib/domain/correlation.ts';
 
 /** Only what is used. Everything in it is untrusted but `requestContext`, which API Gateway fills. */
 export interface HttpEvent {
@@ -50,12 +51,9 @@ export class HttpProblem extends Error {
 
 export const CORRELATION_HEADER = 'x-correlation-id';
 
-/** The caller's own id where it is harmless text, else a new one. */
+/** The caller's own id, cleaned, or that of its trace; else a new one. */
 export function correlationIdOf({ headers, requestContext }: HttpEvent): string {
-  const given = headers?.[CORRELATION_HEADER];
-  return given !== undefined && /^[\w.:/+=@-]{1,128}$/.test(given)
-    ? given
-    : (requestContext?.requestId ?? randomUUID());
+  return correlationOf(headers) ?? requestContext?.requestId ?? randomUUID();
 }
 
 /** @throws {HttpProblem} 403 for a request that nobody signed. */

@@ -72,10 +72,15 @@ describe('dual-write', () => {
   });
 
   it('deletes with a cascade, children and all, and never brings the row back', async () => {
+    await shop.legacy.query(`UPDATE orders SET note = 'the last one' WHERE id = 1`);
+    await shop.legacy.query(`CREATE TABLE kept AS SELECT seq, payload FROM crossfade.outbox WHERE state = 'pending'`);
+    await relay();
     await shop.legacy.query('DELETE FROM orders WHERE id = 1');
     await relay();
 
-    await shop.legacy.query(`UPDATE crossfade.outbox SET state = 'pending' WHERE state = 'published'`);
+    await shop.legacy.query(
+      `UPDATE crossfade.outbox AS o SET state = 'pending', payload = k.payload FROM kept AS k WHERE o.seq = k.seq`,
+    );
     await relay();
 
     const { target } = await both('SELECT 1 FROM orders WHERE id = 1 UNION ALL SELECT 1 FROM lines WHERE order_id = 1');
@@ -165,6 +170,8 @@ describe('dual-write', () => {
       holder: 'a slow worker',
       leaseMs: 1,
       limit: 100,
+      troubled: [],
+      afterTenant: null,
     } as const;
     const inFlight = toClaimed(await source.query<ClaimedRow>(claimEvents(claim)));
 

@@ -5,6 +5,7 @@ import { PURPOSES, type Purpose, type SqlSession } from '../../ports/sql.ts';
 import { crossfadeTriggers, type TriggerRow } from '../../sql/catalogue/crossfade-triggers.ts';
 import { type PartitionRow, withPartitions } from '../../sql/catalogue/partitions.ts';
 import { sessionUser } from '../../sql/catalogue/session-user.ts';
+import { CASCADE_TRIGGER, guardCascades, unguardCascades } from '../../sql/fence/cascade-guard.ts';
 import { fenceTable, unfenceTable } from '../../sql/fence/fence-table.ts';
 import { quoteRelation } from '../../sql/identifier.ts';
 import { captureFunctions, captureTriggers, dropCapture } from '../../sql/install/capture.ts';
@@ -99,6 +100,15 @@ export async function fenceStore(migration: Migration, store: StoreName): Promis
     );
     fenced.push(`${relation.schema}.${relation.relation}`);
   }
+  // Not on partitions: they get a row trigger from their parent.
+  for (const table of migration.tables) {
+    const guarded = installed.some(
+      ({ trigger, schema, relation }) =>
+        trigger === CASCADE_TRIGGER && schema === table.schema && relation === table.relation,
+    );
+    if (guarded) continue;
+    await withLock(deps, session, deps.plan.switchover, `guard of ${table.name}`, [guardCascades(table, pass)]);
+  }
   return fenced;
 }
 
@@ -110,6 +120,8 @@ export async function unfenceStore(migration: Migration, store: StoreName): Prom
       unfenceTable(relation),
     ]);
   }
+  for (const table of migration.tables)
+    await withLock(deps, session, deps.plan.switchover, `guard of ${table.name}`, [unguardCascades(table)]);
 }
 
 export async function relationsOf(migration: Migration, store: StoreName): Promise<readonly PartitionRow[]> {

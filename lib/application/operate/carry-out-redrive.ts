@@ -2,10 +2,8 @@
 import { type Direction, sourceOf } from '../../domain/direction.ts';
 import { redriveEvents } from '../../sql/relay/redrive-events.ts';
 import type { Deps } from '../deps.ts';
+import { dropClaimChecks } from '../relay/drop-claim-checks.ts';
 import { redriveId, SET_ASIDE_STATES } from './redrive.ts';
-
-/** Claim checks that are dropped at once; what is left is dropped by the next redrive, and a claim check without its event does nothing. */
-const MOST_MESSAGES = 1_000;
 
 export type RedriveDeps = Pick<Deps, 'documents' | 'databases' | 'queues' | 'clock' | 'log'>;
 
@@ -13,10 +11,13 @@ export type RedriveDeps = Pick<Deps, 'documents' | 'databases' | 'queues' | 'clo
 export async function carryOutRedrive(deps: RedriveDeps, direction: Direction): Promise<void> {
   const stored = await deps.documents.get('progress', redriveId(direction));
   if (stored === undefined || stored.value.state.carriedOutAt !== null) return;
-  const asked = stored.value.state.states;
+  const { states: asked, tenants: given, requestedBy } = stored.value.state;
   const states = SET_ASIDE_STATES.filter((state) => Array.isArray(asked) && asked.includes(state));
-  const rows =
-    states.length === 0 ? [] : await deps.databases.open(sourceOf(direction), 'relay').query(redriveEvents(states));
+  // No tenants, or a request of an older version: everybody's.
+  const tenants = Array.isArray(given) && given.length > 0 ? given.map(String) : undefined;
+  const source = deps.databases.open(sourceOf(direction), 'relay');
+  const why = `brought back by ${String(requestedBy)}`;
+  const rows = states.length === 0 ? [] : await source.query(redriveEvents(states, { tenants, why }));
   const at = deps.clock.now().toISOString();
   await deps.documents.put(
     'progress',
@@ -24,6 +25,6 @@ export async function carryOutRedrive(deps: RedriveDeps, direction: Direction): 
     { ...stored.value, state: { ...stored.value.state, carriedOutAt: at, events: rows.length }, at },
     'any',
   );
-  deps.log.info('set-aside events are brought back', { direction, states, events: rows.length });
-  if (states.includes('dead')) await deps.queues.drainDead(direction, MOST_MESSAGES, async () => undefined);
+  deps.log.info('set-aside events are brought back', { direction, states, tenants, events: rows.length });
+  if (states.includes('dead')) await dropClaimChecks(deps, direction);
 }

@@ -14,8 +14,9 @@ import type { EventMark } from '../../sql/relay/mark-events.ts';
 import { type PayloadRow, readPayloads } from '../../sql/relay/read-payloads.ts';
 import type { Migration } from '../migration.ts';
 import { bisect, isEverybodys } from '../rows/bisect.ts';
-import { queueParent } from '../rows/queue-parent.ts';
+import { queueParents } from '../rows/queue-parents.ts';
 import { resolveCollision } from '../rows/resolve-collision.ts';
+import { createPatience } from './patience.ts';
 
 export interface ClaimedEvent extends Omit<EventToApply, 'row' | 'seq'> {
   readonly seq: bigint;
@@ -34,7 +35,7 @@ interface Loaded extends ClaimedEvent {
 }
 
 /** A foreign-key miss waits for its parent without being counted; it is looked at again after this. */
-const PARENT_WAIT_MS = 500;
+const PARENT_WAIT_MS = 250;
 const COLLISION_ROUNDS = 8;
 
 /** @throws {SqlError} of kind `unavailable` or `configuration`: claiming is suspended, no event is to blame. */
@@ -220,7 +221,43 @@ async function applyLoaded(
       return [{ seq, state: verdict === 'applied' ? 'published' : verdict }];
     });
   };
-  return bisect(events, write, (event, error) => settleAlone(migration, direction, table, event, error, write));
+  const { targetTimeout, relay } = migration.deps.plan;
+  const patience = createPatience<Loaded>(store, { clock, slowMs: targetTimeout / 2, waitMs: relay.suspend });
+  const attempt = async (part: readonly Loaded[]): Promise<readonly EventMark[]> => {
+    const { now, later } = patience.split(part);
+    return now.length === 0 ? later : [...later, ...(await writeOrWait(migration, direction, table, now, write))];
+  };
+  return bisect(events, attempt, async (event, error) => {
+    await patience.judge(event, error);
+    return settleAlone(migration, direction, table, event, error, write);
+  });
+}
+
+/** A foreign-key miss is nobody's fault: whoever misses a parent waits, uncounted, and the rest of the batch is written. */
+async function writeOrWait(
+  migration: Migration,
+  direction: Direction,
+  table: MigratedTable,
+  events: readonly Loaded[],
+  write: (events: readonly Loaded[]) => Promise<readonly EventMark[]>,
+): Promise<readonly EventMark[]> {
+  const waiting: EventMark[] = [];
+  let rest = events;
+  while (rest.length > 0) {
+    try {
+      return [...waiting, ...(await write(rest))];
+    } catch (error) {
+      if (!(error instanceof SqlError) || error.kind !== 'foreign-key') throw error;
+      const rows = rest.map(({ row }) => row);
+      const orphans = await queueParents(migration, direction, 'apply', table, rows, error);
+      if (orphans.size === 0) throw error;
+      for (const [place, { seq }] of rest.entries())
+        if (orphans.has(place))
+          waiting.push({ seq: String(seq), state: 'pending', reason: error.message, waitMs: PARENT_WAIT_MS });
+      rest = rest.filter((_, place) => !orphans.has(place));
+    }
+  }
+  return waiting;
 }
 
 async function settleAlone(
@@ -250,6 +287,7 @@ async function settleAlone(
     if (resolution.kind === 'older')
       return [{ seq, state: 'superseded', reason: 'its unique value is held by a newer row' }];
     if (resolution.kind === 'stuck') return [{ seq, state: 'parked', reason: resolution.reason }];
+    if (resolution.kind === 'wait') return [{ seq, state: 'retry', reason: resolution.reason }];
     try {
       return await write([event]);
     } catch (again) {
@@ -258,10 +296,8 @@ async function settleAlone(
     }
   }
   if (!(failure instanceof SqlError)) throw failure;
-  if (failure.kind === 'foreign-key') {
-    await queueParent(migration, direction, 'apply', table, event.row, failure);
+  if (failure.kind === 'foreign-key')
     return [{ seq, state: 'pending', reason: failure.message, waitMs: PARENT_WAIT_MS }];
-  }
   if (failure.kind === 'transient' || failure.kind === 'unique')
     return [{ seq, state: 'retry', reason: failure.message }];
   return [

@@ -1,17 +1,20 @@
 /** The relay of one direction: claims, delivers, marks, until its time is up. Several may run: leases keep them apart, versions keep them safe. */
 import type { Direction } from '../../domain/direction.ts';
 import { receiverOf, sourceOf } from '../../domain/direction.ts';
+import { retryDelay } from '../../domain/retry-schedule.ts';
+import { NO_TENANT } from '../../domain/table.ts';
 import { SqlError } from '../../ports/sql.ts';
 import { type ClaimedRow, claimEvents } from '../../sql/relay/claim-events.ts';
 import { type EventMark, markEvents } from '../../sql/relay/mark-events.ts';
-import { redriveEvents } from '../../sql/relay/redrive-events.ts';
 import { releaseLease } from '../../sql/relay/release-lease.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { carryOutRedrive } from '../operate/carry-out-redrive.ts';
 import { adoptNewTenants } from './adopt-tenants.ts';
-import { deliver, toClaimed } from './deliver.ts';
+import { type Claimed, deliver, toClaimed } from './deliver.ts';
 import { recordHealth } from './health.ts';
+import { type MarkedBatch, noteMarks } from './note-marks.ts';
+import { sweepRetries } from './sweep-retries.ts';
 import { workRepairQueue } from './work-repair-queue.ts';
 
 export interface RelayReport {
@@ -24,10 +27,11 @@ const HEALTH_EVERY_MS = 2_000;
 const REPAIR_EVERY_MS = 1_000;
 const REDRIVE_EVERY_MS = 3_000;
 const SWEEP_EVERY_MS = 30_000;
-/** An event that has been on the retry queue for this long was lost there: the longest backoff is minutes. */
-const SWEEP_AFTER_MS = 20 * 60_000;
+const CHORE_PAUSES = 20;
 /** A relay that waits for another one's lease looks this often: the longest gap when one follows the other. */
 const TAKE_OVER_LOOK_MS = 500;
+/** A tenant whose events failed gets a small share of each claim for this long. */
+const TROUBLE_MS = 10_000;
 /** The control item is read before a batch, but not more often than this. */
 const CONTROL_EVERY_MS = 1_000;
 
@@ -63,6 +67,7 @@ async function runShard(
   const { deps } = migration;
   const { plan, clock, log } = deps;
   const chores = shard === 0 ? choresOf(migration, direction) : [];
+  const turns: Turns = { afterTenant: null, troubledUntil: new Map() };
   let delivered = 0;
   let batches = 0;
   let idle = 0;
@@ -72,14 +77,15 @@ async function runShard(
         await clock.sleep(plan.relay.poll);
         continue;
       }
-      const step = await deliverNext(migration, direction, shard, holder, `${holder.slice(0, 8)}-${shard}-${batches}`);
+      const batchId = `${holder.slice(0, 8)}-${shard}-${batches}`;
+      const step = await deliverNext(migration, direction, shard, holder, batchId, turns);
       if (step === 'not-in-force' || (step === 'elsewhere' && !takesOver)) break;
       if (step === 'elsewhere') {
         await clock.sleep(TAKE_OVER_LOOK_MS);
         continue;
       }
       for (const chore of chores) await chore();
-      if (step === 0) {
+      if (step === 0 && turns.afterTenant === null) {
         // Backs off to the longest poll while there is nothing to do: 25, 50, 100 … ms.
         idle = Math.min(idle + 1, 8);
         await clock.sleep(Math.min(plan.relay.poll, 25 * 2 ** (idle - 1)));
@@ -113,6 +119,7 @@ async function deliverNext(
   shard: number,
   holder: string,
   batchId: string,
+  turns: Turns,
 ): Promise<number | 'not-in-force' | 'elsewhere'> {
   const { deps } = migration;
   const { plan, metrics } = deps;
@@ -125,9 +132,12 @@ async function deliverNext(
       holder,
       leaseMs: plan.relay.lease,
       limit: plan.relay.batchRows,
+      troubled: troubledTenants(turns, deps.clock.now()),
+      afterTenant: turns.afterTenant,
     }),
   );
   const [first] = rows;
+  turns.afterTenant = first?.after_tenant ?? null;
   if (first === undefined || !first.in_force) return 'not-in-force';
   if (!first.held) return 'elsewhere';
   const suppressed = Number(first.suppressed);
@@ -135,7 +145,10 @@ async function deliverNext(
   if (claimed.events.length === 0) return suppressed;
 
   const marks = await deliver(migration, direction, claimed, batchId);
-  await recordMarks(deps, direction, marks);
+  await recordMarks(deps, direction, marks, { id: batchId, events: claimed.events });
+  noteTrouble(turns, claimed, marks, deps.clock.now());
+  // Whoever waits, waits for a parent that was just queued: it is brought at once, and not at the chore's next turn.
+  if (marks.some(({ state }) => state === 'pending')) await workRepairQueue(migration, direction);
   const failed = marks.filter((mark) => mark.state === 'retry' || mark.state === 'parked').length;
   metrics.record('errorRate', marks.length === 0 ? 0 : (100 * failed) / marks.length, { store: receiverOf(direction) });
   metrics.record('delivered', marks.length - failed, { direction });
@@ -143,22 +156,74 @@ async function deliverNext(
   return suppressed + marks.filter((mark) => mark.state !== 'pending').length;
 }
 
-/** Marks first, then queues: a message that is lost in between is found by the sweep. */
-export async function recordMarks(deps: Deps, direction: Direction, marks: readonly EventMark[]): Promise<void> {
-  if (marks.length === 0) return;
-  await deps.databases.open(sourceOf(direction), 'relay').query(markEvents(marks));
-  const retries = marks.filter((mark) => mark.state === 'retry');
-  if (retries.length > 0) {
-    const messages = retries.map((mark) => ({
-      direction,
-      seq: mark.seq,
-      correlationId: null,
-      reason: mark.reason ?? '',
-    }));
-    await deps.queues.send(direction, messages, Math.ceil(deps.plan.relay.backoff.first / 1000));
+/** Whose turn it is in one shard. */
+interface Turns {
+  afterTenant: string | null;
+  /** Tenants whose events failed lately, and until when they get a small share of each claim. */
+  readonly troubledUntil: Map<string, number>;
+}
+
+function troubledTenants({ troubledUntil }: Turns, now: Date): readonly string[] {
+  for (const [tenant, until] of troubledUntil) if (until <= now.getTime()) troubledUntil.delete(tenant);
+  return [...troubledUntil.keys()];
+}
+
+function noteTrouble({ troubledUntil }: Turns, { events }: Claimed, marks: readonly EventMark[], now: Date): void {
+  const failed = new Set(marks.filter(({ state }) => state === 'retry' || state === 'parked').map(({ seq }) => seq));
+  if (failed.size === 0) return;
+  for (const { seq, newTenant, oldTenant } of events) {
+    if (failed.has(String(seq))) troubledUntil.set(newTenant ?? oldTenant ?? NO_TENANT, now.getTime() + TROUBLE_MS);
   }
-  for (const mark of marks.filter(({ state }) => state === 'parked'))
-    deps.log.warn('event parked', { direction, seq: mark.seq, reason: mark.reason });
+}
+
+/** Marks first, then queues: a message that is lost in between is found by the sweep. */
+export async function recordMarks(
+  deps: Deps,
+  direction: Direction,
+  marks: readonly EventMark[],
+  batch?: MarkedBatch | undefined,
+): Promise<void> {
+  if (marks.length === 0) return;
+  const source = deps.databases.open(sourceOf(direction), 'relay');
+  const began = deps.clock.now().getTime();
+  const recorded = await source.query<{ readonly seq: string }>(markEvents(marks));
+  deps.metrics.record('writeLatency', deps.clock.now().getTime() - began, { store: sourceOf(direction) });
+  const own = new Set(recorded.map(({ seq }) => seq));
+  const ours = marks.filter(({ seq }) => own.has(seq));
+  await noteMarks(deps, direction, ours, batch);
+  await sendRetries(deps, direction, ours, batch);
+}
+
+async function sendRetries(
+  deps: Deps,
+  direction: Direction,
+  marks: readonly EventMark[],
+  batch: MarkedBatch | undefined,
+): Promise<void> {
+  const retries = marks.filter(({ state }) => state === 'retry');
+  if (retries.length === 0) return;
+  const correlations = new Map(batch?.events.map(({ seq, correlationId }) => [String(seq), correlationId]));
+  const messages = retries.map(({ seq, reason = '' }) => ({
+    direction,
+    seq,
+    correlationId: correlations.get(seq) ?? null,
+    reason,
+  }));
+  const { backoff, suspend } = deps.plan.relay;
+  try {
+    await deps.queues.send(direction, messages, Math.ceil(retryDelay(backoff, 1, Math.random()) / 1000));
+  } catch (error) {
+    // Without a queue nobody counts tries; the relay itself tries again, and the messages that did go find nothing to do.
+    deps.log.warn('the retry queue took no messages; their events are pending again', {
+      direction,
+      events: retries.length,
+      reason: String(error),
+    });
+    const reason = 'the retry queue could not be reached';
+    await deps.databases
+      .open(sourceOf(direction), 'relay')
+      .query(markEvents(retries.map(({ seq }) => ({ seq, state: 'pending', reason, waitMs: suspend }))));
+  }
 }
 
 function choresOf(migration: Migration, direction: Direction): readonly (() => Promise<void>)[] {
@@ -168,7 +233,7 @@ function choresOf(migration: Migration, direction: Direction): readonly (() => P
     every(deps, REPAIR_EVERY_MS, () => workRepairQueue(migration, direction)),
     every(deps, REDRIVE_EVERY_MS, () => carryOutRedrive(deps, direction)),
     every(deps, SWEEP_EVERY_MS, async () => {
-      await deps.databases.open(sourceOf(direction), 'relay').query(redriveEvents(['retry'], SWEEP_AFTER_MS));
+      await sweepRetries(deps, direction);
     }),
   ];
 }
@@ -176,10 +241,14 @@ function choresOf(migration: Migration, direction: Direction): readonly (() => P
 function every(deps: Deps, intervalMs: number, work: () => Promise<void>): () => Promise<void> {
   let next = 0;
   return async () => {
-    if (deps.clock.now().getTime() < next) return;
-    next = deps.clock.now().getTime() + intervalMs;
+    const began = deps.clock.now().getTime();
+    if (began < next) return;
+    next = began + intervalMs;
     try {
       await work();
+      // A chore that is slow, because the backlog is long, takes at most a twentieth of delivery's time.
+      const ended = deps.clock.now().getTime();
+      next = Math.max(next, ended + CHORE_PAUSES * (ended - began));
     } catch (error) {
       // A store that is down is the loop's matter; anything else (a table, a queue) must not hold up delivery.
       if (error instanceof SqlError) throw error;

@@ -5,7 +5,7 @@ import { endRepairs, type QueuedRepair, takeRepairs } from '../../sql/repair/rep
 import type { Migration } from '../migration.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 
-const REPAIRS_AT_ONCE = 200;
+const REPAIRS_AT_ONCE = 500;
 
 /** An entry that cannot be repaired stays queued, with its reason in the log. */
 export async function workRepairQueue(migration: Migration, direction: Direction): Promise<void> {

@@ -8,7 +8,7 @@ import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Migration } from '../migration.ts';
 import { bisect, isEverybodys } from './bisect.ts';
-import { queueParent } from './queue-parent.ts';
+import { queueParents } from './queue-parents.ts';
 import { resolveCollision } from './resolve-collision.ts';
 
 export interface SnapshotRead {
@@ -62,7 +62,8 @@ export async function applyReads(
     const verdicts = await store.query<ReadVerdictRow>(applySnapshot(table, direction, { id: batchId, ...read, rows }));
     return verdicts.map(({ row_key, verdict }) => ({ rowKey: row_key, verdict, reason: verdict }));
   };
-  const settled = await bisect(read.rows, write, (row, error) =>
+  const attempt = (rows: readonly RowRead[]) => writeOrQueue(migration, table, direction, rows, write);
+  const settled = await bisect(read.rows, attempt, (row, error) =>
     settleAlone(migration, table, direction, read, row, error, write),
   );
   const withVerdict = (...verdicts: readonly Settled['verdict'][]) =>
@@ -160,14 +161,48 @@ async function settleAlone(
     }
   }
   if (!(failure instanceof SqlError)) throw failure;
-  if (failure.kind === 'foreign-key' && row.row !== null) {
-    await queueParent(migration, direction, 'backfill', table, row.row, failure);
-    await migration.deps.databases
-      .open(receiverOf(direction), 'backfill')
-      .query(queueRepairs(table.name, [row.rowKey], `waits for its parent (${failure.constraint})`));
-    return [{ rowKey: row.rowKey, verdict: 'queued', reason: failure.message }];
-  }
+  if (failure.kind === 'foreign-key' && row.row !== null)
+    return queueRows(migration, table, direction, [row.rowKey], failure);
   return [{ rowKey: row.rowKey, verdict: 'failed', reason: failure.message }];
+}
+
+/** Rows that miss a parent are queued behind it; the rest is written. */
+async function writeOrQueue(
+  migration: Migration,
+  table: MigratedTable,
+  direction: Direction,
+  rows: readonly RowRead[],
+  write: (rows: readonly RowRead[]) => Promise<readonly Settled[]>,
+): Promise<readonly Settled[]> {
+  const queued: Settled[] = [];
+  let rest = rows;
+  while (rest.length > 0) {
+    try {
+      return [...queued, ...(await write(rest))];
+    } catch (error) {
+      if (!(error instanceof SqlError) || error.kind !== 'foreign-key') throw error;
+      const texts = rest.map(({ row }) => row);
+      const orphans = await queueParents(migration, direction, 'backfill', table, texts, error);
+      if (orphans.size === 0) throw error;
+      const keys = rest.flatMap(({ rowKey }, place) => (orphans.has(place) ? [rowKey] : []));
+      queued.push(...(await queueRows(migration, table, direction, keys, error)));
+      rest = rest.filter((_, place) => !orphans.has(place));
+    }
+  }
+  return queued;
+}
+
+async function queueRows(
+  migration: Migration,
+  table: MigratedTable,
+  direction: Direction,
+  rowKeys: readonly string[],
+  miss: SqlError,
+): Promise<readonly Settled[]> {
+  await migration.deps.databases
+    .open(receiverOf(direction), 'backfill')
+    .query(queueRepairs(table.name, rowKeys, `waits for its parent (${miss.constraint})`));
+  return rowKeys.map((rowKey) => ({ rowKey, verdict: 'queued', reason: miss.message }));
 }
 
 async function readInHalves(

@@ -11,6 +11,7 @@ import {
   compareWithHolder,
   evictHolder,
   findHolder,
+  giveAwayValue,
   type IncomingVersion,
   wantSameValues,
 } from '../../sql/apply/collision.ts';
@@ -18,6 +19,7 @@ import { type UniqueIndexRow, uniqueIndex } from '../../sql/catalogue/unique-ind
 import { quoteRelation } from '../../sql/identifier.ts';
 import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
+import type { Statement } from '../../sql/statement.ts';
 import type { Migration } from '../migration.ts';
 
 export type Resolution =
@@ -25,7 +27,10 @@ export type Resolution =
   | { readonly kind: 'freed' }
   /** The holder is newer; the incoming row is queued for a fresh read. */
   | { readonly kind: 'older' }
-  | { readonly kind: 'stuck'; readonly reason: string };
+  /** Never by itself: the receiver does not allow what the source holds. */
+  | { readonly kind: 'stuck'; readonly reason: string }
+  /** Not yet: other rows have to be delivered first. */
+  | { readonly kind: 'wait'; readonly reason: string };
 
 export async function resolveCollision(
   migration: Migration,
@@ -42,8 +47,9 @@ export async function resolveCollision(
   if (index.length === 0)
     return { kind: 'stuck', reason: `unique violation of ${constraint}, which is not an index of ${table.name}` };
 
-  try {
-    return await store.transaction(async (session) => {
+  const columns = direction === 'forward' ? table.targetColumns : table.legacyColumns;
+  const free = (evict: (holder: string) => Statement) =>
+    store.transaction(async (session): Promise<Resolution> => {
       const [holder] = await session.query<{ row_key: string }>(
         findHolder(table, index, incoming.rowKey, incoming.row),
       );
@@ -58,26 +64,40 @@ export async function resolveCollision(
       if (isStricter) {
         return {
           kind: 'stuck',
-          reason: `${constraint}: legacy holds two rows that the receiver's unique constraint does not allow together`,
+          reason: `${constraint}: ${sourceOf(direction)} holds two rows that the receiver's unique constraint does not allow together`,
         };
       }
       if (compared?.newer !== true) {
         await session.query(queueRepairs(table.name, [incoming.rowKey], `${constraint} is held by a newer row`));
         return { kind: 'older' };
       }
-      await session.query(evictHolder(table, index, holder.row_key));
+      await session.query(evict(holder.row_key));
       await session.query(queueRepairs(table.name, [holder.row_key], `${constraint} was taken by a newer row`));
       return { kind: 'freed' };
     });
-  } catch (cause) {
-    // A referenced row cannot be removed: its children would go with it, or refuse.
-    if (cause instanceof SqlError && cause.kind === 'foreign-key')
-      return {
-        kind: 'stuck',
-        reason: `${constraint}: the row that holds the value is referenced and its columns are NOT NULL`,
-      };
-    throw cause;
+
+  try {
+    return await free((holder) => evictHolder(table, index, holder));
+  } catch (refused) {
+    if (!isReferenced(refused)) throw refused;
   }
+  // The holder cannot go: its children would go with it, or refuse.
+  const wait: Resolution = {
+    kind: 'wait',
+    reason: `${constraint}: the row that holds the value is referred to and its columns are NOT NULL`,
+  };
+  if (giveAwayValue(table, columns, index, '') === null) return wait;
+  try {
+    return await free((holder) => giveAwayValue(table, columns, index, holder) ?? evictHolder(table, index, holder));
+  } catch (refused) {
+    // A check on the column, or a child that refers to the value itself.
+    if (refused instanceof SqlError && refused.sqlState?.startsWith('23') === true) return wait;
+    throw refused;
+  }
+}
+
+function isReferenced(error: unknown): boolean {
+  return error instanceof SqlError && error.kind === 'foreign-key';
 }
 
 /**

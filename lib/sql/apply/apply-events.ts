@@ -1,6 +1,6 @@
 import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
-import { jsonRows } from '../json-rows.ts';
+import { jsonList } from '../json-list.ts';
 import type { Statement } from '../statement.ts';
 import { writeRows } from './write-rows.ts';
 
@@ -42,8 +42,9 @@ export function applyEvents(
   return {
     text: `/* crossfade batch ${commentSafe(batch.id)} */
 WITH incoming AS (
-  SELECT * FROM json_to_recordset($1::json)
-    AS e(s bigint, e integer, x text, k text, o text, i text, c text, ot text, nt text, og integer, ng integer, r json)
+  SELECT * FROM ROWS FROM (
+    json_to_recordset($1::json) AS (s bigint, e integer, x text, k text, o text, i text, c text, ot text, nt text, og integer, ng integer)
+  ) WITH ORDINALITY AS e(s, e, x, k, o, i, c, ot, nt, og, ng, place)
 ), control AS (
   SELECT authority, direction, source_epoch, floor FROM crossfade.control WHERE one FOR SHARE
 ), door AS (
@@ -62,13 +63,13 @@ WITH incoming AS (
   LEFT JOIN door AS leave ON leave.tenant = i.ot AND leave.generation = i.og
 ), guard AS (
   INSERT INTO crossfade.row_version AS v (table_name, row_key, epoch, kind, seq, xid, snapshot, deleted)
-  SELECT $2::text, k, e, 'E', s, x::xid8, NULL, verdict = 'remove' FROM judged WHERE verdict IN ('write', 'remove') ORDER BY k
+  SELECT $2::text, k, e, 'E', s, x::xid8, NULL, verdict = 'remove' FROM judged WHERE verdict IN ('write', 'remove') ORDER BY k COLLATE "C"
   ON CONFLICT (table_name, row_key) DO UPDATE
   SET epoch = excluded.epoch, kind = 'E', seq = excluded.seq, xid = excluded.xid, snapshot = NULL, deleted = excluded.deleted
   WHERE excluded.epoch > v.epoch OR (excluded.epoch = v.epoch
     AND CASE v.kind WHEN 'E' THEN excluded.seq > v.seq ELSE NOT pg_visible_in_snapshot(excluded.xid, v.snapshot) END)
   RETURNING row_key, deleted
-), ${writeRows(table, direction)}, logged AS (
+), ${writeRows(table, direction, '$7::json')}, logged AS (
   INSERT INTO crossfade.applied_log (idempotency_key, correlation_id, batch, tenant, generation, table_name, row_key, kind, epoch, seq, action)
   SELECT j.i, j.c, $5::text, CASE WHEN g.deleted THEN coalesce(j.ot, j.nt) ELSE j.nt END, CASE WHEN g.deleted THEN coalesce(j.og, j.ng) ELSE j.ng END,
          $2::text, j.k, 'E', j.e, j.s, CASE WHEN g.deleted THEN 'D' ELSE 'U' END
@@ -78,7 +79,7 @@ SELECT j.s::text AS seq, CASE WHEN j.verdict NOT IN ('write', 'remove') THEN j.v
 FROM judged AS j LEFT JOIN guard AS g ON g.row_key = j.k
 ORDER BY j.s`,
     values: [
-      jsonRows(batch.events, toRecord, (event) => event.row),
+      JSON.stringify(batch.events.map(toRecord)),
       table.name,
       batch.authority,
       direction,
@@ -88,6 +89,7 @@ ORDER BY j.s`,
           batch.events.flatMap((event) => [event.oldTenant, event.newTenant]).filter((tenant) => tenant !== null),
         ),
       ]),
+      jsonList(batch.events.map(({ row }) => row)),
     ],
   };
 }

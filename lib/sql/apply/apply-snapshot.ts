@@ -1,7 +1,7 @@
 import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteRelation } from '../identifier.ts';
-import { jsonRows } from '../json-rows.ts';
+import { jsonList } from '../json-list.ts';
 import { matchesRowKey } from '../row.ts';
 import type { Statement } from '../statement.ts';
 import { commentSafe } from './apply-events.ts';
@@ -43,7 +43,7 @@ export function applySnapshot(
   return {
     text: `/* crossfade batch ${commentSafe(batch.id)} */
 WITH incoming AS (
-  SELECT * FROM json_to_recordset($1::json) AS e(k text, t text, present boolean, r json)
+  SELECT * FROM ROWS FROM (json_to_recordset($1::json) AS (k text, t text, present boolean)) WITH ORDINALITY AS e(k, t, present, place)
 ), control AS (
   SELECT authority, direction, source_epoch, floor FROM crossfade.control WHERE one FOR SHARE
 ), door AS (
@@ -59,13 +59,13 @@ WITH incoming AS (
   FROM incoming AS i CROSS JOIN control AS c LEFT JOIN door AS d ON d.tenant = i.t
 ), guard AS (
   INSERT INTO crossfade.row_version AS v (table_name, row_key, epoch, kind, seq, xid, snapshot, deleted)
-  SELECT $2::text, k, $6::integer, 'S', NULL, NULL, $7::pg_snapshot, verdict = 'remove' FROM judged WHERE verdict IN ('write', 'remove') ORDER BY k
+  SELECT $2::text, k, $6::integer, 'S', NULL, NULL, $7::pg_snapshot, verdict = 'remove' FROM judged WHERE verdict IN ('write', 'remove') ORDER BY k COLLATE "C"
   ON CONFLICT (table_name, row_key) DO UPDATE
   SET epoch = excluded.epoch, kind = 'S', seq = NULL, xid = NULL, snapshot = excluded.snapshot, deleted = excluded.deleted
   WHERE excluded.epoch > v.epoch OR (excluded.epoch = v.epoch
     AND CASE v.kind WHEN 'E' THEN pg_visible_in_snapshot(v.xid, excluded.snapshot) ELSE crossfade.not_newer(v.snapshot, excluded.snapshot) END)
   RETURNING row_key, deleted
-), ${writeRows(table, direction)}, logged AS (
+), ${writeRows(table, direction, '$9::json')}, logged AS (
   INSERT INTO crossfade.applied_log (correlation_id, batch, tenant, generation, table_name, row_key, kind, epoch, snapshot, action)
   SELECT $5::text, $5::text, j.t, j.generation, $2::text, j.k, 'S', $6::integer, $7::pg_snapshot, CASE WHEN g.deleted THEN 'D' ELSE 'U' END
   FROM guard AS g JOIN judged AS j ON j.k = g.row_key
@@ -74,11 +74,7 @@ SELECT j.k AS row_key, CASE WHEN j.verdict NOT IN ('write', 'remove') THEN j.ver
 FROM judged AS j LEFT JOIN guard AS g ON g.row_key = j.k
 ORDER BY j.k`,
     values: [
-      jsonRows(
-        batch.rows,
-        ({ rowKey, tenant, row }) => ({ k: rowKey, t: tenant, present: row !== null }),
-        ({ row }) => row,
-      ),
+      JSON.stringify(batch.rows.map(({ rowKey, tenant, row }) => ({ k: rowKey, t: tenant, present: row !== null }))),
       table.name,
       batch.authority,
       direction,
@@ -86,6 +82,7 @@ ORDER BY j.k`,
       batch.epoch,
       batch.snapshot,
       JSON.stringify([...new Set(batch.rows.flatMap(({ tenant }) => (tenant === null ? [] : [tenant])))]),
+      jsonList(batch.rows.map(({ row }) => row)),
     ],
   };
 }

@@ -1,5 +1,5 @@
 /** Deciding a collision on a unique value by version (protocol §7): who holds the value, which side is newer, and taking it away. */
-import type { MigratedTable } from '../../domain/table.ts';
+import type { Column, MigratedTable } from '../../domain/table.ts';
 import type { UniqueIndexRow } from '../catalogue/unique-index.ts';
 import { quoteIdentifier, quoteRelation } from '../identifier.ts';
 import { matchesRowKey, rowKeyOf } from '../row.ts';
@@ -99,4 +99,39 @@ export function evictHolder(table: MigratedTable, index: readonly UniqueIndexRow
         : `UPDATE ${relation} AS t SET ${quoteIdentifier(column.part)} = NULL WHERE ${where}`,
     values: [holder],
   };
+}
+
+/**
+ * Where a row cannot go because others refer to it: a value that nothing else has, until the row is repaired. Null where no
+ * column of the index can hold one.
+ */
+export function giveAwayValue(
+  table: MigratedTable,
+  columns: readonly Column[],
+  index: readonly UniqueIndexRow[],
+  holder: string,
+): Statement | null {
+  const free = index.flatMap(({ part, is_column }) => {
+    const column = columns.find(({ name }) => is_column && name === part);
+    const value = column === undefined ? null : unusedValue(column.type);
+    const inKey = table.key.some(({ name }) => name === part);
+    return value === null || inKey ? [] : [`${quoteIdentifier(part)} = ${value}`];
+  });
+  if (free[0] === undefined) return null;
+  return {
+    text: `UPDATE ${quoteRelation(table)} AS t SET ${free[0]} WHERE ${matchesRowKey(table, 't', '$1::text')}`,
+    values: [holder],
+  };
+}
+
+/** An expression whose value no row has, with certainty enough: where it has, the update fails and is tried again. */
+function unusedValue(type: string): string | null {
+  const length = /^character(?: varying)?\((\d+)\)$/.exec(type)?.[1];
+  if (length !== undefined) return `left(replace(gen_random_uuid()::text, '-', ''), ${length})`;
+  if (/^(text|character varying|citext)$/.test(type)) return 'gen_random_uuid()::text';
+  if (type === 'uuid') return 'gen_random_uuid()';
+  // Below zero, where few applications count.
+  if (type === 'bigint' || type === 'numeric') return '-(random() * 1e15)::bigint';
+  if (type === 'integer') return '-(random() * 2e9)::integer';
+  return null;
 }

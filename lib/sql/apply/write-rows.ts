@@ -3,13 +3,15 @@ import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier, quoteRelation } from '../identifier.ts';
 import { mappingOf, matchesRowKey } from '../row.ts';
-import { receivedRow } from '../wire.ts';
+import { receivedRows } from '../wire.ts';
 
 /**
- * CTEs that follow `judged(k, r, …)` and `guard(row_key, deleted)`. Removal comes first, in one statement with the upsert,
+ * CTEs that follow `judged(k, place, …)` and `guard(row_key, deleted)`. Removal comes first, in one statement with the upsert,
  * so that a unique value may pass from a removed row to a written one.
+ *
+ * @param rows a JSON list whose element number `place` is the row that `judged` is about; `{}` where there is none.
  */
-export function writeRows(table: MigratedTable, direction: Direction): string {
+export function writeRows(table: MigratedTable, direction: Direction, rows: string): string {
   const relation = quoteRelation(table);
   const columns = mappingOf(table, direction);
   const names = columns.map(({ column }) => quoteIdentifier(column));
@@ -27,7 +29,7 @@ removed AS (
 ), written AS (
   INSERT INTO ${relation} AS t (${names.join(', ')}) OVERRIDING SYSTEM VALUE
   SELECT ${names.map((name) => `m.${name}`).join(', ')}
-  FROM guard AS g JOIN judged AS j ON j.k = g.row_key CROSS JOIN LATERAL ${receivedRow(table, direction, 'j.r')} AS m
+  FROM guard AS g JOIN judged AS j ON j.k = g.row_key JOIN ${receivedRows(table, direction, rows)} AS m ON m.crossfade_place = j.place
   WHERE NOT g.deleted AND (SELECT count(*) FROM removed) >= 0
   ON CONFLICT (${key.join(', ')}) DO ${update}
   RETURNING 1

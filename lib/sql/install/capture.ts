@@ -5,6 +5,7 @@
  */
 import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
+import { cleanedCorrelation } from '../correlation.ts';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from '../identifier.ts';
 import { rowKeyOf, type TablesByName, tenantOf } from '../row.ts';
 import type { Statement } from '../statement.ts';
@@ -106,7 +107,7 @@ CREATE OR REPLACE FUNCTION ${emitName(table)}(${parameters}) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER ${PINNED_SETTINGS} AS $capture$
 BEGIN
   INSERT INTO crossfade.outbox (epoch, xid, idempotency_key, correlation_id, table_name, row_key, op, payload, old_tenant, new_tenant)
-  SELECT s.epoch, pg_current_xact_id(), gen_random_uuid()::text, left(nullif(current_setting('crossfade.correlation_id', true), ''), 200),
+  SELECT s.epoch, pg_current_xact_id(), gen_random_uuid()::text, ${cleanedCorrelation()},
          ${quoteLiteral(table.name)}, ${rowKeyOf(table, 'k')},
          CASE WHEN crossfade_row.${first} IS NULL THEN 'D' ELSE 'U' END,
          CASE WHEN crossfade_row.${first} IS NULL THEN NULL ELSE ${capturedJson(columns, 'crossfade_row')} END,

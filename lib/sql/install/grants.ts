@@ -7,6 +7,7 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
   relay: {
     source: 'SELECT, UPDATE',
     outbox: 'SELECT, UPDATE, DELETE',
+    event_log: 'SELECT, INSERT, DELETE',
     tenant_state: 'SELECT, INSERT, UPDATE',
     lease: 'SELECT, INSERT, UPDATE, DELETE',
     control: 'SELECT',
@@ -29,6 +30,7 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
   compare: {
     source: 'SELECT',
     outbox: 'SELECT',
+    event_log: 'SELECT',
     tenant_state: 'SELECT',
     control: 'SELECT',
     row_version: 'SELECT',

@@ -2,6 +2,7 @@
  * Crossfade's own schema, the same in both stores because each is the source of one direction and the receiver of the other
  * (protocol §1, §9.4). Every statement may be run again.
  */
+import { GUARD_CASCADE_FUNCTION } from '../fence/cascade-guard.ts';
 import type { Statement } from '../statement.ts';
 
 const TEXTS: readonly string[] = [
@@ -23,12 +24,12 @@ const TEXTS: readonly string[] = [
   xid xid8 NOT NULL,
   idempotency_key text NOT NULL,
   correlation_id text,
-  table_name text NOT NULL,
-  row_key text NOT NULL,
+  table_name text COLLATE "C" NOT NULL,
+  row_key text COLLATE "C" NOT NULL,
   op "char" NOT NULL CHECK (op IN ('U', 'D')),
   payload json,
-  old_tenant text,
-  new_tenant text,
+  old_tenant text COLLATE "C",
+  new_tenant text COLLATE "C",
   state text NOT NULL DEFAULT 'pending'
     CHECK (state IN ('pending', 'retry', 'published', 'suppressed', 'superseded', 'covered', 'parked', 'dead')),
   reason text,
@@ -36,10 +37,24 @@ const TEXTS: readonly string[] = [
   touched_at timestamptz,
   not_before timestamptz
 )`,
-  `CREATE INDEX IF NOT EXISTS outbox_pending ON crossfade.outbox (seq) WHERE state = 'pending'`,
+  // By tenant first: claims take turns among the tenants that wait.
+  `CREATE INDEX IF NOT EXISTS outbox_pending ON crossfade.outbox ((coalesce(new_tenant, old_tenant, '*')), seq) WHERE state = 'pending'`,
   // Undelivered events of a row: what makes a difference "in flight" instead of drift.
   `CREATE INDEX IF NOT EXISTS outbox_undelivered ON crossfade.outbox (table_name, row_key) WHERE state IN ('pending', 'retry', 'parked', 'dead')`,
-  'CREATE INDEX IF NOT EXISTS outbox_captured ON crossfade.outbox (captured_at)',
+  // Rows come in the order of capture; a B-tree would be written again by every mark.
+  'CREATE INDEX IF NOT EXISTS outbox_captured ON crossfade.outbox USING brin (captured_at) WITH (pages_per_range = 16)',
+  // For `trace`; a write without a correlation id, as most writes of a bulk load are, costs nothing.
+  'CREATE INDEX IF NOT EXISTS outbox_correlation ON crossfade.outbox (correlation_id) WHERE correlation_id IS NOT NULL',
+  // What happened to events that did not go the plain way. The outbox row keeps the last state only.
+  `CREATE TABLE IF NOT EXISTS crossfade.event_log (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  seq bigint NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  state text NOT NULL,
+  reason text,
+  batch text
+)`,
+  'CREATE INDEX IF NOT EXISTS event_log_seq ON crossfade.event_log (seq)',
   `CREATE TABLE IF NOT EXISTS crossfade.tenant_state (
   tenant text PRIMARY KEY,
   generation integer NOT NULL DEFAULT 0,
@@ -67,8 +82,8 @@ const TEXTS: readonly string[] = [
 )`,
   'INSERT INTO crossfade.control DEFAULT VALUES ON CONFLICT DO NOTHING',
   `CREATE TABLE IF NOT EXISTS crossfade.row_version (
-  table_name text NOT NULL,
-  row_key text NOT NULL,
+  table_name text COLLATE "C" NOT NULL,
+  row_key text COLLATE "C" NOT NULL,
   epoch integer NOT NULL,
   kind "char" NOT NULL CHECK (kind IN ('E', 'S')),
   seq bigint,
@@ -85,8 +100,8 @@ const TEXTS: readonly string[] = [
   opened_under pg_snapshot NOT NULL
 )`,
   `CREATE TABLE IF NOT EXISTS crossfade.repair_queue (
-  table_name text NOT NULL,
-  row_key text NOT NULL,
+  table_name text COLLATE "C" NOT NULL,
+  row_key text COLLATE "C" NOT NULL,
   reason text NOT NULL,
   queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (table_name, row_key)
@@ -98,8 +113,8 @@ const TEXTS: readonly string[] = [
   batch text NOT NULL,
   tenant text,
   generation integer,
-  table_name text NOT NULL,
-  row_key text NOT NULL,
+  table_name text COLLATE "C" NOT NULL,
+  row_key text COLLATE "C" NOT NULL,
   kind "char" NOT NULL,
   epoch integer NOT NULL,
   seq bigint,
@@ -109,6 +124,22 @@ const TEXTS: readonly string[] = [
 )`,
   'CREATE INDEX IF NOT EXISTS applied_log_row ON crossfade.applied_log (table_name, row_key)',
   'CREATE INDEX IF NOT EXISTS applied_log_correlation ON crossfade.applied_log (correlation_id) WHERE correlation_id IS NOT NULL',
+  // Writes of roles that are not Crossfade's on a store that applications must not write yet (issue 4, foreign writers).
+  `CREATE TABLE IF NOT EXISTS crossfade.foreign_write (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  table_name text COLLATE "C" NOT NULL,
+  -- Null for TRUNCATE, which has no rows.
+  row_key text COLLATE "C",
+  op "char" NOT NULL CHECK (op IN ('I', 'U', 'D', 'T', '?')),
+  role_name text,
+  application_name text,
+  client_addr text,
+  xid xid8,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  closed_at timestamptz,
+  closed_by text
+)`,
+  'CREATE INDEX IF NOT EXISTS foreign_write_open ON crossfade.foreign_write (table_name, row_key) WHERE closed_at IS NULL',
 
   // "p is not newer than r": total on one primary (protocol §2).
   `CREATE OR REPLACE FUNCTION crossfade.not_newer(p pg_snapshot, r pg_snapshot) RETURNS boolean
@@ -125,6 +156,7 @@ BEGIN
     USING ERRCODE = 'read_only_sql_transaction', HINT = 'crossfade status shows which store is authoritative';
 END
 $$`,
+  GUARD_CASCADE_FUNCTION,
   `CREATE OR REPLACE FUNCTION crossfade.refuse_truncate() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
