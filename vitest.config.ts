@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Folders whose tests need PostgreSQL: one server of each major is started for the whole run (test/support/global-setup.ts). */
-const WITH_SERVERS = ['contract', 'integration', 'scenarios'];
+const WITH_SERVERS = ['chaos', 'contract', 'integration', 'scenarios'];
 /** Minutes and more: `npm run test:long`. */
 const LONG = 'test/**/*.long.test.ts';
 

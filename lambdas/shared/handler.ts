@@ -73,7 +73,9 @@ function present(name: string, value: unknown): Readonly<Record<string, unknown>
 }
 
 function textsOf(headers: unknown): Readonly<Record<string, string>> {
-  const texts = Object.entries(asRecord(headers)).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  const texts = Object.entries(asRecord(headers)).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
   return Object.fromEntries(texts);
 }
 

@@ -53,6 +53,18 @@ export const ALARMS = [
     runbook: 'Outbox size',
   },
   {
+    name: 'drain-behind-forward',
+    metric: 'drainPercent',
+    threshold: 'below 95 % of what was captured in dualWrite.drainWindow for 5 minutes',
+    runbook: 'Drain behind',
+  },
+  {
+    name: 'drain-behind-reverse',
+    metric: 'drainPercent',
+    threshold: 'below 95 % of what was captured in dualWrite.drainWindow for 5 minutes',
+    runbook: 'Drain behind',
+  },
+  {
     name: 'dead-letters-forward',
     metric: 'ApproximateNumberOfMessagesVisible',
     threshold: 'above 0',

@@ -9,7 +9,10 @@ export const METRICS = {
   /** Age of the oldest undelivered event, by direction. */
   replicationLag: { name: 'ReplicationLag', unit: 'Milliseconds', by: 'store' },
   delivered: { name: 'EventsDelivered', unit: 'Count', by: 'direction' },
-  captured: { name: 'EventsCaptured', unit: 'Count', by: 'direction' },
+  /** Gauges over `dualWrite.drainWindow`: events a second captured, delivered of those, and the second in percent of the first. */
+  writeRate: { name: 'WriteRate', unit: 'Count/Second', by: 'direction' },
+  drainRate: { name: 'DrainRate', unit: 'Count/Second', by: 'direction' },
+  drainPercent: { name: 'DrainPercent', unit: 'Percent', by: 'direction' },
   undelivered: { name: 'EventsUndelivered', unit: 'Count', by: 'direction' },
   parked: { name: 'EventsParked', unit: 'Count', by: 'direction' },
   dead: { name: 'EventsDead', unit: 'Count', by: 'direction' },

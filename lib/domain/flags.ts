@@ -23,7 +23,10 @@ export type Flags = Readonly<Record<FlagName, Flag>>;
 export interface FlagSubject {
   readonly tenant: string;
   readonly region?: string | undefined;
+  /** The service that asks. */
   readonly service?: string | undefined;
+  /** Services that serve the tenant. */
+  readonly services?: readonly string[] | undefined;
 }
 
 export const NO_EXPOSURE: Flag = {
@@ -42,6 +45,7 @@ export function evaluateFlag(flag: Flag, subject: FlagSubject): boolean {
   if (flag.tenants.includes(subject.tenant)) return true;
   if (subject.region !== undefined && flag.regions.includes(subject.region)) return true;
   if (subject.service !== undefined && flag.services.includes(subject.service)) return true;
+  if (subject.services?.some((service) => flag.services.includes(service)) === true) return true;
   return bucketOf(flag.salt, subject.tenant) < flag.percent * 100;
 }
 

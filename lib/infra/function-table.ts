@@ -80,7 +80,7 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
     memory: 512,
     timeout: 60,
     purposes: ['relay', 'apply', 'backfill', 'compare'],
-    abilities: ['take-retries'],
+    abilities: ['take-retries', 'send-retries'],
   },
   controller: {
     about: 'carries out the wish of the flags, tenant by tenant',

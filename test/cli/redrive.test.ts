@@ -2,10 +2,16 @@ import { expect, test } from 'vitest';
 import { SILENT_LOG } from '../../lib/adapters/memory/log.ts';
 import { carryOutRedrive, type RedriveDeps } from '../../lib/application/operate/carry-out-redrive.ts';
 import type { RedrivePayload } from '../../lib/application/operate/redrive.ts';
+import { anyDead } from '../../lib/sql/relay/any-dead.ts';
 import { redriveEvents } from '../../lib/sql/relay/redrive-events.ts';
 import type { Statement } from '../../lib/sql/statement.ts';
 import { NOON } from './support/records.ts';
-import { createWorld } from './support/world.ts';
+import { ALICE, createWorld } from './support/world.ts';
+
+const GROUPS = [
+  { tenant: 'globex', state: 'dead', table: 'orders', reason: 'lock timeout (1 try and 3 retries)', events: 2 },
+  { tenant: 'acme', state: 'parked', table: 'orders', reason: 'check constraint orders_amount', events: 1 },
+];
 
 async function worldWithSetAside() {
   const world = createWorld();
@@ -22,7 +28,7 @@ async function worldWithSetAside() {
   await world.documents.put(
     'progress',
     'relay/forward',
-    { work: 'relay/forward', state: { parked: 1, dead: 2, setAside }, at: NOON },
+    { work: 'relay/forward', state: { parked: 1, dead: 2, setAside, setAsideGroups: GROUPS }, at: NOON },
     'absent',
   );
   return world;
@@ -95,7 +101,11 @@ test('the relay brings the events back, drops their claim checks, and does it on
   await carryOutRedrive(deps, 'forward');
   await carryOutRedrive(deps, 'forward');
 
-  expect(statements).toEqual([redriveEvents(['dead', 'parked'])]);
+  expect(statements).toEqual([
+    redriveEvents(['dead', 'parked'], { why: `brought back by ${ALICE}` }),
+    anyDead,
+    redriveEvents(['retry'], { seqs: ['42'], why: 'its retry message died unseen' }),
+  ]);
   expect((await world.documents.get('progress', 'redrive/forward'))?.value.state).toMatchObject({
     events: 2,
     carriedOutAt: NOON,
@@ -108,8 +118,8 @@ function relayDeps({ documents, queues, clock }: ReturnType<typeof createWorld>,
   const session = {
     query: async <Row>(statement: Statement) => {
       statements.push(statement);
-      // Only their number is read.
-      return [{ seq: '41' }, { seq: '42' }] as Row[];
+      // Of the events only their number is read; none is dead any more.
+      return (statement === anyDead ? [{ any_dead: false }] : [{ seq: '41' }, { seq: '42' }]) as Row[];
     },
     transaction: () => Promise.reject(new Error('no transaction is needed')),
     close: async () => undefined,
@@ -117,3 +127,33 @@ function relayDeps({ documents, queues, clock }: ReturnType<typeof createWorld>,
   const databases = { open: () => session, pageBytes: 1, close: async () => undefined };
   return { documents, queues, clock, databases, log: SILENT_LOG };
 }
+
+test('lists what is set aside by tenant and reason', async () => {
+  const world = await worldWithSetAside();
+
+  await world.run('redrive', '--dry-run');
+
+  expect(world.stdout).toMatch(/globex +dead +orders +2 +lock timeout/);
+  expect(world.stdout).toMatch(/acme +parked +orders +1 +check constraint/);
+});
+
+test('of one tenant shows and asks for nothing of another', async () => {
+  const world = await worldWithSetAside();
+
+  const dry = await world.json<RedrivePayload>('redrive', '--tenant', 'acme', '--dry-run');
+  await world.run('redrive', '--tenant', 'acme');
+
+  expect(dry.payload.directions[0]).toMatchObject({ parked: 1, dead: 0, groups: [{ tenant: 'acme' }] });
+  expect(JSON.stringify(dry.payload)).not.toContain('globex');
+  expect(dry.payload.next).toBe('npx crossfade redrive --tenant acme');
+  expect((await world.documents.get('progress', 'redrive/forward'))?.value.state).toMatchObject({ tenants: ['acme'] });
+});
+
+test('of a tenant for whom nothing is set aside leaves no request', async () => {
+  const world = await worldWithSetAside();
+
+  const exit = await world.run('redrive', '--tenant', 'initech');
+
+  expect(exit).toBe(0);
+  expect(await world.documents.get('progress', 'redrive/forward')).toBeUndefined();
+});

@@ -10,7 +10,7 @@ const WORDS = [
   ...['row version', 'tombstone', 'door', 'repair queue', 'dead-letter queue', 'redrive', 'chunk', 'digest', 'drift'],
   ...['in flight', 'cycle', 'cycle log', 'evidence log', 'gate', 'backfill', 'repair', 'rollback', 'fence'],
   ...['switchover', 'canary', 'breaker', 'fallback', 'dry run', 'approval', 'compatibility window', 'mark', 'forward'],
-  ...['reverse', 'legacy', 'target', 'row key', 'snapshot'],
+  ...['reverse', 'legacy', 'target', 'row key', 'snapshot', 'correlation id', 'event log', 'trace'],
 ];
 
 const GLOSSARY = readDocument('docs/glossary.md');

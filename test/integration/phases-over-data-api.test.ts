@@ -1,8 +1,6 @@
 /** Phases 1 and 5 over the RDS Data API, with its limits and under Crossfade's own roles: what works over `pg` only is seen here. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createRdsDataStore } from '../../lib/adapters/rds-data/sql-store.ts';
-import { systemClock } from '../../lib/adapters/system-clock.ts';
 import type { Deps } from '../../lib/application/deps.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { baselineMachine } from '../../lib/application/machines/baseline/machine.ts';
@@ -12,9 +10,9 @@ import { loadMigration } from '../../lib/application/migration.ts';
 import { decideAuthority } from '../../lib/application/switch/authority.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
-import type { Databases, SqlStore } from '../../lib/ports/sql.ts';
 import { startTestDataApi, type TestDataApi } from '../support/data-api.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { overDataApi } from '../support/over-data-api.ts';
 import { aRun } from '../support/run.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
@@ -35,35 +33,13 @@ beforeAll(async () => {
     legacySql: `${SHOP_SQL}${ROWS}`,
     targetSql: SHOP_SQL.slice(0, SHOP_SQL.indexOf('INSERT INTO')),
   });
-  deps = { ...shop.deps, databases: overDataApi() };
+  deps = { ...shop.deps, databases: overDataApi(api, shop) };
 });
 
 afterAll(async () => {
   await shop?.close();
   await api?.stop();
 });
-
-function overDataApi(): Databases {
-  const stores = new Map<string, SqlStore>();
-  return {
-    pageBytes: 700_000,
-    open: (store, purpose) => {
-      const key = `${store}/${purpose}`;
-      const opened =
-        stores.get(key) ??
-        createRdsDataStore({
-          client: api.client,
-          clock: systemClock,
-          clusterArn: api.clusterArns[store],
-          secretArn: api.addSecret(key, { username: shop.roles[purpose], password: 'test-only' }),
-          database: shop[store].database ?? '',
-        });
-      stores.set(key, opened);
-      return opened;
-    },
-    close: async () => {},
-  };
-}
 
 /** As the state machine does it: step after step, each with the data of the one before, in JSON. */
 async function runSteps(steps: Readonly<Record<string, Step>>, run: Run): Promise<readonly StepResult[]> {

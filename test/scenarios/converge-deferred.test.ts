@@ -8,13 +8,16 @@ const SQL = `
 CREATE TABLE public.houses (id bigint PRIMARY KEY, tenant_id text NOT NULL, owner_id bigint NOT NULL);
 CREATE TABLE public.owners (id bigint PRIMARY KEY, tenant_id text NOT NULL, house_id bigint NOT NULL REFERENCES public.houses DEFERRABLE INITIALLY DEFERRED);
 ALTER TABLE public.houses ADD FOREIGN KEY (owner_id) REFERENCES public.owners DEFERRABLE;
+CREATE TABLE public.departments (id bigint PRIMARY KEY, tenant_id text NOT NULL, manager_id bigint, name text);
+CREATE TABLE public.employees (id bigint PRIMARY KEY, tenant_id text NOT NULL, department_id bigint NOT NULL REFERENCES public.departments);
+ALTER TABLE public.departments ADD FOREIGN KEY (manager_id) REFERENCES public.employees;
 CREATE TABLE public.persons (id bigint PRIMARY KEY, tenant_id text NOT NULL, boss_id bigint REFERENCES public.persons DEFERRABLE INITIALLY IMMEDIATE);
 CREATE TABLE public.ranks (id bigint PRIMARY KEY, tenant_id text NOT NULL, place integer NOT NULL UNIQUE DEFERRABLE INITIALLY DEFERRED);
 CREATE TABLE public.prices (id bigint PRIMARY KEY, tenant_id text NOT NULL, amount integer NOT NULL, sku text);
 `;
 const PLAN = `
 tenants: { column: tenant_id }
-tables: { houses: , owners: , persons: , ranks: , prices: }
+tables: { houses: , owners: , departments: , employees: , persons: , ranks: , prices: }
 relay: { shards: 2, batchRows: 3, poll: 20ms }
 `;
 
@@ -43,7 +46,8 @@ describe('foreign keys in a circle', () => {
   it('two rows of one table refer to each other', async () => {
     await convergeInEveryOrder(stores, {
       before: () => '',
-      change: (n) => `BEGIN; SET CONSTRAINTS ALL DEFERRED; INSERT INTO persons VALUES (${n}, 'acme', ${n + 1}), (${n + 1}, 'acme', ${n}); COMMIT`,
+      change: (n) =>
+        `BEGIN; SET CONSTRAINTS ALL DEFERRED; INSERT INTO persons VALUES (${n}, 'acme', ${n + 1}), (${n + 1}, 'acme', ${n}); COMMIT`,
     });
   });
 
@@ -56,17 +60,38 @@ describe('foreign keys in a circle', () => {
     });
   });
 
+  it('two rows come to refer to each other where nothing can be deferred', async () => {
+    await convergeInEveryOrder(stores, {
+      before: () => '',
+      change: (n) =>
+        `INSERT INTO departments VALUES (${n}, 'acme', NULL, 'new'); INSERT INTO employees VALUES (${n}, 'acme', ${n}); UPDATE departments SET manager_id = ${n} WHERE id = ${n}`,
+    });
+  });
+
+  it('two rows that refer to each other go where nothing can be deferred', async () => {
+    await convergeInEveryOrder(stores, {
+      before: (n) =>
+        `INSERT INTO departments VALUES (${n}, 'acme', NULL, 'old'); INSERT INTO employees VALUES (${n}, 'acme', ${n}); UPDATE departments SET manager_id = ${n} WHERE id = ${n}`,
+      change: (n) =>
+        `UPDATE departments SET manager_id = NULL WHERE id = ${n}; DELETE FROM employees WHERE id = ${n}; DELETE FROM departments WHERE id = ${n}`,
+    });
+  });
+
   it('a row refers to itself', async () => {
     await convergeInEveryOrder(stores, {
       before: () => '',
-      change: (n) => `INSERT INTO persons VALUES (${n}, 'acme', ${n}); UPDATE persons SET boss_id = NULL WHERE id = ${n}; DELETE FROM persons WHERE id = ${n}`,
+      change: (n) =>
+        `INSERT INTO persons VALUES (${n}, 'acme', ${n}); UPDATE persons SET boss_id = NULL WHERE id = ${n}; DELETE FROM persons WHERE id = ${n}`,
     });
   });
 
   it('a chain of bosses is turned round', async () => {
     await convergeInEveryOrder(stores, {
-      before: (n) => `INSERT INTO persons VALUES (${n}, 'acme', NULL), (${n + 1}, 'acme', ${n}), (${n + 2}, 'acme', ${n + 1})`,
-      change: (n) => `UPDATE persons SET boss_id = ${n + 1} WHERE id = ${n}; UPDATE persons SET boss_id = ${n + 2} WHERE id = ${n + 1};
+      before: (n) =>
+        `INSERT INTO persons VALUES (${n}, 'acme', NULL), (${n + 1}, 'acme', ${n}), (${n + 2}, 'acme', ${n + 1})`,
+      change: (
+        n,
+      ) => `UPDATE persons SET boss_id = ${n + 1} WHERE id = ${n}; UPDATE persons SET boss_id = ${n + 2} WHERE id = ${n + 1};
         UPDATE persons SET boss_id = NULL WHERE id = ${n + 2}`,
     });
   });
@@ -107,7 +132,9 @@ describe('a target that is stricter than legacy', () => {
 
     const { rows } = await stores.target.query(`SELECT id::int AS id FROM prices WHERE sku = 'same'`);
     expect(rows).toHaveLength(1);
-    const waiting = await stores.target.query(`SELECT row_key, reason FROM crossfade.repair_queue WHERE table_name = 'prices'`);
+    const waiting = await stores.target.query(
+      `SELECT row_key, reason FROM crossfade.repair_queue WHERE table_name = 'prices'`,
+    );
     expect(waiting.rows).toHaveLength(1);
     expect(waiting.rows[0].reason).toMatch(/one_sku.*legacy holds two rows/);
   });

@@ -38,7 +38,9 @@ beforeAll(async () => {
 
 afterAll(() => stores?.close());
 
-const boxOfThree = (n: number) => `INSERT INTO boxes VALUES (${n}, 'acme', 'old'); INSERT INTO things VALUES (${n}, ${n}, 'a'), (${n + 1}, ${n}, 'b');
+const boxOfThree = (
+  n: number,
+) => `INSERT INTO boxes VALUES (${n}, 'acme', 'old'); INSERT INTO things VALUES (${n}, ${n}, 'a'), (${n + 1}, ${n}, 'b');
   INSERT INTO parts VALUES (${n}, 1, 'p'), (${n}, 2, 'q')`;
 
 describe('parents and children', () => {
@@ -49,7 +51,9 @@ describe('parents and children', () => {
   it('are inserted in transactions of their own', async () => {
     await convergeInEveryOrder(stores, {
       before: () => '',
-      change: (n) => `BEGIN; INSERT INTO accounts VALUES (${n}, 'acme'); COMMIT; BEGIN; INSERT INTO entries VALUES (${n}, 'acme', ${n}); COMMIT;
+      change: (
+        n,
+      ) => `BEGIN; INSERT INTO accounts VALUES (${n}, 'acme'); COMMIT; BEGIN; INSERT INTO entries VALUES (${n}, 'acme', ${n}); COMMIT;
         BEGIN; INSERT INTO entries VALUES (${n + 1}, 'acme', ${n}); COMMIT`,
     });
   });
@@ -91,7 +95,9 @@ describe('parents and children', () => {
   it('a child moves to a parent that is new in the same transaction, and the old parent goes', async () => {
     await convergeInEveryOrder(stores, {
       before: (n) => `INSERT INTO accounts VALUES (${n}, 'acme'); INSERT INTO entries VALUES (${n}, 'acme', ${n})`,
-      change: (n) => `BEGIN; INSERT INTO accounts VALUES (${n + 1}, 'acme'); UPDATE entries SET account_id = ${n + 1} WHERE id = ${n};
+      change: (
+        n,
+      ) => `BEGIN; INSERT INTO accounts VALUES (${n + 1}, 'acme'); UPDATE entries SET account_id = ${n + 1} WHERE id = ${n};
         DELETE FROM accounts WHERE id = ${n}; COMMIT`,
     });
   });
@@ -123,13 +129,15 @@ describe('keys that change', () => {
   it('a row gets another key, and a new row takes the old one', async () => {
     await convergeInEveryOrder(stores, {
       before: (n) => `INSERT INTO boxes VALUES (${n}, 'acme', 'first')`,
-      change: (n) => `UPDATE boxes SET id = ${n + 1} WHERE id = ${n}; INSERT INTO boxes VALUES (${n}, 'globex', 'second')`,
+      change: (n) =>
+        `UPDATE boxes SET id = ${n + 1} WHERE id = ${n}; INSERT INTO boxes VALUES (${n}, 'globex', 'second')`,
     });
   });
 
   it('a unique value that others refer to changes, and another row takes the old value and a child', async () => {
     await convergeInEveryOrder(stores, {
-      before: (n) => `INSERT INTO codes VALUES (${n}, 'acme', 'x${n}'), (${n + 1}, 'acme', 'z${n}'); INSERT INTO uses VALUES (${n}, 'acme', 'x${n}')`,
+      before: (n) =>
+        `INSERT INTO codes VALUES (${n}, 'acme', 'x${n}'), (${n + 1}, 'acme', 'z${n}'); INSERT INTO uses VALUES (${n}, 'acme', 'x${n}')`,
       change: (n) =>
         `UPDATE codes SET code = 'y${n}' WHERE id = ${n}; UPDATE codes SET code = 'x${n}' WHERE id = ${n + 1}; UPDATE uses SET code = 'x${n}' WHERE id = ${n}`,
     });
@@ -155,7 +163,8 @@ describe('rows that move between tenants', () => {
   it('a child moves to a parent of another tenant', async () => {
     await convergeInEveryOrder(stores, {
       before: (n) => `${boxOfThree(n)}; INSERT INTO boxes VALUES (${n + 1}, 'globex', 'theirs')`,
-      change: (n) => `UPDATE things SET box_id = ${n + 1} WHERE id = ${n}; UPDATE parts SET name = 'r' WHERE thing_id = ${n}`,
+      change: (n) =>
+        `UPDATE things SET box_id = ${n + 1} WHERE id = ${n}; UPDATE parts SET name = 'r' WHERE thing_id = ${n}`,
     });
   });
 

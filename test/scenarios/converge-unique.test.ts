@@ -32,8 +32,10 @@ beforeAll(async () => {
 
 afterAll(() => stores?.close());
 
-const handles = (...rows: readonly string[]) => (n: number) =>
-  `INSERT INTO handles VALUES ${rows.map((row, index) => `(${n + index}, 'acme', '${row}${n}')`).join(', ')}`;
+const handles =
+  (...rows: readonly string[]) =>
+  (n: number) =>
+    `INSERT INTO handles VALUES ${rows.map((row, index) => `(${n + index}, 'acme', '${row}${n}')`).join(', ')}`;
 
 describe('unique values that move', () => {
   it('A gives the value up and B takes it', async () => {
@@ -56,7 +58,9 @@ describe('unique values that move', () => {
   it('A and B swap by way of NULL', async () => {
     await convergeInEveryOrder(stores, {
       before: handles('x', 'y'),
-      change: (n) => `BEGIN; UPDATE handles SET handle = NULL WHERE id = ${n}; UPDATE handles SET handle = 'x${n}' WHERE id = ${n + 1};
+      change: (
+        n,
+      ) => `BEGIN; UPDATE handles SET handle = NULL WHERE id = ${n}; UPDATE handles SET handle = 'x${n}' WHERE id = ${n + 1};
         UPDATE handles SET handle = 'y${n}' WHERE id = ${n}; COMMIT`,
     });
   });
@@ -64,7 +68,9 @@ describe('unique values that move', () => {
   it('a value goes along a chain of three rows, and comes back', async () => {
     await convergeInEveryOrder(stores, {
       before: handles('x', 'y', 'z'),
-      change: (n) => `UPDATE handles SET handle = NULL WHERE id = ${n}; UPDATE handles SET handle = 'x${n}' WHERE id = ${n + 1};
+      change: (
+        n,
+      ) => `UPDATE handles SET handle = NULL WHERE id = ${n}; UPDATE handles SET handle = 'x${n}' WHERE id = ${n + 1};
         UPDATE handles SET handle = 'y${n}' WHERE id = ${n + 2}; UPDATE handles SET handle = 'z${n}' WHERE id = ${n}`,
     });
   });
@@ -89,8 +95,7 @@ describe('unique values that move', () => {
     await convergeInEveryOrder(stores, {
       before: (n) =>
         `INSERT INTO seats VALUES (${n}, 'acme', '${n}-0'), (${n + 1}, 'acme', '${n}-1'), (${n + 2}, 'acme', '${n}-2')`,
-      change: (n) =>
-        `UPDATE seats SET place = '${n}-' || ((id - ${n} + 1) % 3) WHERE id BETWEEN ${n} AND ${n + 2}`,
+      change: (n) => `UPDATE seats SET place = '${n}-' || ((id - ${n} + 1) % 3) WHERE id BETWEEN ${n} AND ${n + 2}`,
     });
   });
 
@@ -132,7 +137,9 @@ describe('unique values that move', () => {
     await stores.legacy.query(`INSERT INTO handles VALUES (1, 'acme', 'free'), (2, 'acme', 'taken')`);
     await convergeInEveryOrder(stores, { before: () => 'SELECT 1', change: () => 'SELECT 1' });
     await stores.legacy.query(`UPDATE handles SET handle = 'gone' WHERE id = 1`);
-    await stores.legacy.query(`UPDATE crossfade.outbox SET state = 'parked', reason = 'by the test' WHERE state = 'pending'`);
+    await stores.legacy.query(
+      `UPDATE crossfade.outbox SET state = 'parked', reason = 'by the test' WHERE state = 'pending'`,
+    );
     await stores.legacy.query(`UPDATE handles SET handle = 'free' WHERE id = 2`);
 
     for (let round = 0; round < 4; round++)

@@ -12,6 +12,7 @@ import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import { type ClaimedRow, claimEvents } from '../../lib/sql/relay/claim-events.ts';
 import { redriveEvents } from '../../lib/sql/relay/redrive-events.ts';
 import type { TestMigration } from './migration.ts';
+import { seededRandom } from './seeded-random.ts';
 
 export interface Change {
   /** Rows before; `n` keeps the keys of one order apart from those of another. Statements in one text. */
@@ -110,7 +111,16 @@ async function differences(test: TestMigration, migration: Migration): Promise<r
 
 async function claimAll(migration: Migration) {
   const source = migration.deps.databases.open('legacy', 'relay');
-  const claim = { direction: 'forward', shard: 0, shards: 1, holder: 'by hand', leaseMs: 1, limit: 10_000, troubled: [], afterTenant: null } as const;
+  const claim = {
+    direction: 'forward',
+    shard: 0,
+    shards: 1,
+    holder: 'by hand',
+    leaseMs: 1,
+    limit: 10_000,
+    troubled: [],
+    afterTenant: null,
+  } as const;
   const claimed = toClaimed(await source.query<ClaimedRow>(claimEvents(claim)));
   await source.query({ text: 'DELETE FROM crossfade.lease', values: [] });
   return claimed;
@@ -142,15 +152,4 @@ function shuffled(count: number, random: () => number): readonly number[] {
   return Array.from({ length: count }, (_, value) => ({ value, rank: random() }))
     .toSorted((one, other) => one.rank - other.rank)
     .map(({ value }) => value);
-}
-
-/** mulberry32 */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,23 +1,15 @@
 /** A migration between two real databases (PostgreSQL 15 and 17) with everything of AWS in memory: what tests of use cases start from. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { createMemoryDocuments } from '../../lib/adapters/memory/documents.ts';
-import { createMemoryFlags } from '../../lib/adapters/memory/flags.ts';
-import { SILENT_LOG } from '../../lib/adapters/memory/log.ts';
-import { createMemoryMetrics } from '../../lib/adapters/memory/metrics.ts';
-import { createMemoryObjects } from '../../lib/adapters/memory/objects.ts';
-import { createMemoryQueues } from '../../lib/adapters/memory/queues.ts';
-import { createMemoryWorkflow } from '../../lib/adapters/memory/workflow.ts';
-import { createPgStore } from '../../lib/adapters/pg/sql-store.ts';
 import { systemClock } from '../../lib/adapters/system-clock.ts';
 import type { Deps } from '../../lib/application/deps.ts';
 import { loadMigration, type Migration } from '../../lib/application/migration.ts';
 import { relationOf } from '../../lib/application/read-tables.ts';
-import { STORES, type StoreName } from '../../lib/domain/direction.ts';
-import { loadPlan, type Plan, planHash } from '../../lib/plan/plan.ts';
+import { STORES } from '../../lib/domain/direction.ts';
+import { loadPlan, type Plan } from '../../lib/plan/plan.ts';
 import type { Clock } from '../../lib/ports/clock.ts';
-import type { Databases, SqlStore } from '../../lib/ports/sql.ts';
 import { createRoles, roleNames } from '../../lib/sql/install/roles.ts';
+import { memoryDeps, openAs, planText, ROLE_PASSWORD } from './memory-deps.ts';
 import { freshDatabase } from './postgres.ts';
 
 export interface MigrationSpec {
@@ -42,13 +34,8 @@ export interface TestMigration {
   close(): Promise<void>;
 }
 
-const PASSWORD = 'test-only';
-
 export async function aMigration(spec: MigrationSpec): Promise<TestMigration> {
-  const plan = loadPlan(
-    `name: test\nenvironment: dev\nlegacy: { driver: pg, urlEnv: LEGACY, tls: disable }\ntarget: { driver: pg, urlEnv: TARGET, tls: disable }\n${spec.plan}`,
-    'test.yaml',
-  );
+  const plan = loadPlan(planText(spec.plan), 'test.yaml');
   const urls = { legacy: await freshDatabase('legacy'), target: await freshDatabase('target') };
   const clients = {
     legacy: new pg.Client({ connectionString: urls.legacy }),
@@ -61,23 +48,7 @@ export async function aMigration(spec: MigrationSpec): Promise<TestMigration> {
     await makeRoles(clients[store], urls[store], plan, roles);
   }
   const databases = openAs(urls, roles);
-  const clock = spec.clock ?? systemClock;
-  const deps: Deps = {
-    plan,
-    planHash: planHash(plan),
-    databases,
-    documents: createMemoryDocuments(),
-    flags: createMemoryFlags(),
-    queues: createMemoryQueues(),
-    workflow: createMemoryWorkflow(clock),
-    objects: createMemoryObjects(),
-    metrics: createMemoryMetrics(),
-    protection: { set: async () => {} },
-    clock,
-    log: SILENT_LOG,
-    wakeRelay: async () => {},
-    newId: () => randomBytes(16).toString('hex'),
-  };
+  const deps = memoryDeps(plan, databases, spec.clock ?? systemClock);
   return {
     deps,
     plan,
@@ -92,7 +63,7 @@ export async function aMigration(spec: MigrationSpec): Promise<TestMigration> {
   };
 }
 
-async function makeRoles(
+export async function makeRoles(
   admin: pg.Client,
   url: string,
   plan: Plan,
@@ -100,7 +71,7 @@ async function makeRoles(
 ): Promise<void> {
   const schemas = [...new Set(Object.keys(plan.tables).map((name) => relationOf(name)[0]))];
   const logins = Object.fromEntries(
-    Object.entries(roles).map(([purpose, role]) => [purpose, { role, password: PASSWORD }]),
+    Object.entries(roles).map(([purpose, role]) => [purpose, { role, password: ROLE_PASSWORD }]),
   );
   const limits = { applyMs: plan.targetTimeout, backfillMs: plan.backfill.statementTimeout, readMs: 5_000 };
   const database = decodeURIComponent(new URL(url).pathname.slice(1));
@@ -114,23 +85,4 @@ async function makeRoles(
   })) {
     await admin.query(text);
   }
-}
-
-function openAs(urls: Readonly<Record<StoreName, string>>, roles: ReturnType<typeof roleNames>): Databases {
-  const opened = new Map<string, SqlStore>();
-  return {
-    pageBytes: 700_000,
-    open: (store, purpose) => {
-      const key = `${store}/${purpose}`;
-      const url = new URL(urls[store]);
-      url.username = roles[purpose];
-      url.password = PASSWORD;
-      const session = opened.get(key) ?? createPgStore({ connectionString: url.toString() });
-      opened.set(key, session);
-      return session;
-    },
-    close: async () => {
-      for (const session of opened.values()) await session.close();
-    },
-  };
 }

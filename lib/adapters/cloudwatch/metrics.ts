@@ -17,6 +17,9 @@ export interface CloudWatchMetricsOptions {
 const DATA_A_REQUEST = 500;
 const VALUES_A_DATUM = 150;
 
+/** Metrics are sent once an invocation, behind the work; one that cannot be sent must not keep the next invocation waiting. */
+const PATIENCE_MS = 5_000;
+
 interface Series {
   readonly name: MetricName;
   readonly dimensions: Readonly<Record<string, string>>;
@@ -44,12 +47,14 @@ export function createCloudWatchMetrics({ client, plan, clock, log }: CloudWatch
               Namespace: METRIC_NAMESPACE,
               MetricData: data.slice(from, from + DATA_A_REQUEST),
             }),
+            { abortSignal: AbortSignal.timeout(PATIENCE_MS) },
           );
         } catch (error) {
           log.warn('metrics could not be sent to CloudWatch and are lost', {
             reason: error instanceof Error ? error.message : String(error),
-            data: data.length,
+            data: data.length - from,
           });
+          return;
         }
       }
     },

@@ -3,6 +3,7 @@
  * their claim checks: so a request is left in the control table and the relay carries it out (carry-out-redrive.ts).
  */
 import { DIRECTIONS, type Direction } from '../../domain/direction.ts';
+import { NO_TENANT } from '../../domain/table.ts';
 import { type Operator, OperatorError } from './operator.ts';
 
 export const SET_ASIDE_STATES = ['dead', 'parked'] as const;
@@ -13,6 +14,8 @@ export interface RedriveState {
   readonly requestedBy: string;
   readonly requestedAt: string;
   readonly states: readonly SetAsideState[];
+  /** Only events of these tenants; empty: of all. */
+  readonly tenants: readonly string[];
   /** null: the relay has not come to it yet. */
   readonly carriedOutAt: string | null;
   /** Events that the relay took back. */
@@ -25,15 +28,29 @@ export interface RedriveDirection {
   readonly parked: number;
   readonly dead: number;
   readonly deadLetters: number;
+  /** By tenant and reason. */
+  readonly groups: readonly RedriveGroup[];
+  /** The oldest events one by one. */
   readonly reasons: readonly string[];
   readonly requested: boolean;
   readonly carriedOutAt: string | null;
   readonly broughtBack: number;
 }
 
+/** Events of one tenant and table that were set aside for one and the same reason. */
+export interface RedriveGroup {
+  readonly tenant: string;
+  readonly state: SetAsideState;
+  readonly table: string;
+  readonly reason: string;
+  readonly events: number;
+}
+
 export interface RedrivePayload {
   readonly dryRun: boolean;
   readonly states: readonly SetAsideState[];
+  /** Empty: all. */
+  readonly tenants: readonly string[];
   readonly directions: readonly RedriveDirection[];
   readonly next: string;
 }
@@ -42,6 +59,8 @@ export interface RedriveRequest {
   /** Absent: both. */
   readonly direction?: Direction | undefined;
   readonly states: readonly SetAsideState[];
+  /** Absent or empty: all. */
+  readonly tenants?: readonly string[] | undefined;
   readonly dryRun: boolean;
   /** Longest wait for the relay; 0: do not wait. */
   readonly waitMs: number;
@@ -55,11 +74,11 @@ export function redriveId(direction: Direction): string {
 }
 
 export async function redrive(operator: Operator, request: RedriveRequest): Promise<RedrivePayload> {
-  const { states, dryRun } = request;
+  const { states, tenants = [], dryRun } = request;
   const directions = request.direction === undefined ? DIRECTIONS : [request.direction];
-  const found = await Promise.all(directions.map((direction) => countSetAside(operator, direction)));
+  const found = await Promise.all(directions.map((direction) => countSetAside(operator, direction, tenants)));
   const wanted = dryRun ? [] : found.filter((each) => each.parked + each.dead + each.deadLetters > 0);
-  for (const { direction } of wanted) await leaveRequest(operator, direction, states);
+  for (const { direction } of wanted) await leaveRequest(operator, direction, states, tenants);
   const outcomes = await Promise.all(
     wanted.map(async ({ direction }) => [direction, await awaitRelay(operator, direction, request)] as const),
   );
@@ -70,7 +89,8 @@ export async function redrive(operator: Operator, request: RedriveRequest): Prom
     ...carriedOut.get(each.direction),
   }));
   const isWaiting = dryRun && results.some(({ parked, dead, deadLetters }) => parked + dead + deadLetters > 0);
-  return { dryRun, states, directions: results, next: operator.command(isWaiting ? 'redrive' : 'status') };
+  const again = ['redrive', ...tenants.map((tenant) => `--tenant ${tenant}`)].join(' ');
+  return { dryRun, states, tenants, directions: results, next: operator.command(isWaiting ? again : 'status') };
 }
 
 export function parseDirection(text: string): Direction {
@@ -82,30 +102,50 @@ export function parseDirection(text: string): Direction {
   return direction;
 }
 
-async function countSetAside(operator: Operator, direction: Direction): Promise<RedriveDirection> {
+/** Counts are the relay's of a few seconds ago: for people, and to leave no request where nothing waits. */
+async function countSetAside(
+  operator: Operator,
+  direction: Direction,
+  tenants: readonly string[],
+): Promise<RedriveDirection> {
   const [health, depth] = await Promise.all([
     operator.documents.get('progress', `relay/${direction}`),
     operator.queues.depth(direction),
   ]);
   const state = health?.value.state ?? {};
+  const isWanted = ({ tenant }: { readonly tenant?: string | null }) =>
+    tenants.length === 0 || tenants.includes(tenant ?? NO_TENANT);
+  const groups = groupsOf(state.setAsideGroups).filter(isWanted);
+  const count = (kind: SetAsideState) =>
+    tenants.length === 0
+      ? countOf(state[kind])
+      : groups.filter((group) => group.state === kind).reduce((sum, { events }) => sum + events, 0);
   return {
     direction,
-    parked: countOf(state.parked),
-    dead: countOf(state.dead),
-    deadLetters: depth.dead,
-    reasons: reasonsOf(state.setAside),
+    parked: count('parked'),
+    dead: count('dead'),
+    // A claim check does not say whose event it stands for.
+    deadLetters: tenants.length === 0 ? depth.dead : 0,
+    groups,
+    reasons: reasonsOf(state.setAside, isWanted),
     requested: false,
     carriedOutAt: null,
     broughtBack: 0,
   };
 }
 
-async function leaveRequest(operator: Operator, direction: Direction, states: readonly SetAsideState[]): Promise<void> {
+async function leaveRequest(
+  operator: Operator,
+  direction: Direction,
+  states: readonly SetAsideState[],
+  tenants: readonly string[],
+): Promise<void> {
   const at = operator.clock.now().toISOString();
   const state: RedriveState = {
     requestedBy: await operator.identity.whoAmI(),
     requestedAt: at,
     states,
+    tenants,
     carriedOutAt: null,
     events: 0,
   };
@@ -137,11 +177,27 @@ function countOf(value: unknown): number {
   return typeof value === 'number' ? value : 0;
 }
 
+/** As `setAsideGroups` of the relay's health says it. */
+function groupsOf(value: unknown): readonly RedriveGroup[] {
+  return Array.isArray(value) ? (value as readonly RedriveGroup[]) : [];
+}
+
+interface NamedEvent {
+  readonly seq?: string;
+  readonly state?: string;
+  readonly table_name?: string;
+  readonly row_key?: string;
+  readonly tenant?: string | null;
+  readonly reason?: string | null;
+}
+
 /** Table, key and reason of each event that the relay names; never row contents. */
-function reasonsOf(value: unknown): readonly string[] {
+function reasonsOf(value: unknown, isWanted: (event: NamedEvent) => boolean): readonly string[] {
   if (!Array.isArray(value)) return [];
-  return value.map(
-    (row: { seq?: string; state?: string; table_name?: string; row_key?: string; reason?: string | null }) =>
-      `${row.state ?? ''} ${row.table_name ?? ''} ${row.row_key ?? ''} (seq ${row.seq ?? ''}): ${row.reason ?? 'no reason recorded'}`,
-  );
+  return (value as readonly NamedEvent[])
+    .filter(isWanted)
+    .map(
+      ({ seq = '', state = '', table_name: table = '', row_key: key = '', reason }) =>
+        `${state} ${table} ${key} (seq ${seq}): ${reason ?? 'no reason recorded'}`,
+    );
 }

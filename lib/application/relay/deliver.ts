@@ -12,6 +12,7 @@ import { applyEvents, type EventToApply, type EventVerdictRow } from '../../sql/
 import type { ClaimedRow } from '../../sql/relay/claim-events.ts';
 import type { EventMark } from '../../sql/relay/mark-events.ts';
 import { type PayloadRow, readPayloads } from '../../sql/relay/read-payloads.ts';
+import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import type { Migration } from '../migration.ts';
 import { bisect, isEverybodys } from '../rows/bisect.ts';
 import { queueParents } from '../rows/queue-parents.ts';
@@ -296,8 +297,13 @@ async function settleAlone(
     }
   }
   if (!(failure instanceof SqlError)) throw failure;
-  if (failure.kind === 'foreign-key')
+  if (failure.kind === 'foreign-key') {
+    // Its children are still there, or it is part of a circle: a fresh read settles what their own events do not.
+    await migration.deps.databases
+      .open(receiverOf(direction), 'apply')
+      .query(queueRepairs(table.name, [event.rowKey], `waits for its parent or its children: ${failure.message}`));
     return [{ seq, state: 'pending', reason: failure.message, waitMs: PARENT_WAIT_MS }];
+  }
   if (failure.kind === 'transient' || failure.kind === 'unique')
     return [{ seq, state: 'retry', reason: failure.message }];
   return [

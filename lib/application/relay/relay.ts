@@ -3,13 +3,16 @@ import type { Direction } from '../../domain/direction.ts';
 import { receiverOf, sourceOf } from '../../domain/direction.ts';
 import { retryDelay } from '../../domain/retry-schedule.ts';
 import { NO_TENANT } from '../../domain/table.ts';
-import { SqlError } from '../../ports/sql.ts';
-import { type ClaimedRow, claimEvents } from '../../sql/relay/claim-events.ts';
+import { SqlError, type SqlStore } from '../../ports/sql.ts';
+import { type ControlRow, directionInForce } from '../../sql/compare/direction-in-force.ts';
+import { type ClaimedRow, type ClaimRequest, claimEvents } from '../../sql/relay/claim-events.ts';
 import { type EventMark, markEvents } from '../../sql/relay/mark-events.ts';
 import { releaseLease } from '../../sql/relay/release-lease.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { carryOutRedrive } from '../operate/carry-out-redrive.ts';
+import { carryOutTraces } from '../operate/carry-out-traces.ts';
+import { RETENTION_EVERY_MS, retentionOf } from '../retention/retention.ts';
 import { adoptNewTenants } from './adopt-tenants.ts';
 import { type Claimed, deliver, toClaimed } from './deliver.ts';
 import { recordHealth } from './health.ts';
@@ -26,6 +29,7 @@ export interface RelayReport {
 const HEALTH_EVERY_MS = 2_000;
 const REPAIR_EVERY_MS = 1_000;
 const REDRIVE_EVERY_MS = 3_000;
+const TRACE_EVERY_MS = 2_000;
 const SWEEP_EVERY_MS = 30_000;
 const CHORE_PAUSES = 20;
 /** A relay that waits for another one's lease looks this often: the longest gap when one follows the other. */
@@ -66,14 +70,17 @@ async function runShard(
 ): Promise<RelayReport> {
   const { deps } = migration;
   const { plan, clock, log } = deps;
-  const chores = shard === 0 ? choresOf(migration, direction) : [];
-  const turns: Turns = { afterTenant: null, troubledUntil: new Map() };
+  const chores = shard === 0 ? choresOf(migration, direction) : NO_CHORES;
+  const turns: Turns = { limit: plan.relay.batchRows, afterTenant: null, troubledUntil: new Map() };
   let delivered = 0;
   let batches = 0;
   let idle = 0;
   while (clock.now() < until) {
     try {
       if (await isHeld()) {
+        // The lag of a held delivery must be seen, and questions are answered all the same.
+        if (!(await isInForce(deps, direction))) break;
+        for (const chore of chores.always) await chore();
         await clock.sleep(plan.relay.poll);
         continue;
       }
@@ -84,7 +91,7 @@ async function runShard(
         await clock.sleep(TAKE_OVER_LOOK_MS);
         continue;
       }
-      for (const chore of chores) await chore();
+      for (const chore of [...chores.always, ...chores.delivering]) await chore();
       if (step === 0 && turns.afterTenant === null) {
         // Backs off to the longest poll while there is nothing to do: 25, 50, 100 … ms.
         idle = Math.min(idle + 1, 8);
@@ -105,6 +112,7 @@ async function runShard(
         againInMs: plan.relay.suspend,
       });
       deps.metrics.record('errorRate', 100, { store: receiverOf(direction) });
+      await runWhatStillCan(chores.always);
       await clock.sleep(plan.relay.suspend);
     }
   }
@@ -124,18 +132,8 @@ async function deliverNext(
   const { deps } = migration;
   const { plan, metrics } = deps;
   const source = deps.databases.open(sourceOf(direction), 'relay');
-  const rows = await source.query<ClaimedRow>(
-    claimEvents({
-      direction,
-      shard,
-      shards: plan.relay.shards,
-      holder,
-      leaseMs: plan.relay.lease,
-      limit: plan.relay.batchRows,
-      troubled: troubledTenants(turns, deps.clock.now()),
-      afterTenant: turns.afterTenant,
-    }),
-  );
+  const request = { direction, shard, shards: plan.relay.shards, holder, leaseMs: plan.relay.lease };
+  const rows = await claimWithin(source, request, turns, plan.relay.batchRows, deps.clock.now());
   const [first] = rows;
   turns.afterTenant = first?.after_tenant ?? null;
   if (first === undefined || !first.in_force) return 'not-in-force';
@@ -156,8 +154,32 @@ async function deliverNext(
   return suppressed + marks.filter((mark) => mark.state !== 'pending').length;
 }
 
+/** A claim's answer may be too large for the Data API, where keys are long: then it asks for less, and slowly for more again. */
+async function claimWithin(
+  source: SqlStore,
+  request: Omit<ClaimRequest, 'limit' | 'troubled' | 'afterTenant'>,
+  turns: Turns,
+  most: number,
+  now: Date,
+): Promise<readonly ClaimedRow[]> {
+  const troubled = troubledTenants(turns, now);
+  for (;;) {
+    const { limit, afterTenant } = turns;
+    try {
+      const rows = await source.query<ClaimedRow>(claimEvents({ ...request, limit, troubled, afterTenant }));
+      turns.limit = Math.min(most, limit + Math.ceil(most / 100));
+      return rows;
+    } catch (error) {
+      if (!(error instanceof SqlError) || error.kind !== 'limit' || limit === 1) throw error;
+      turns.limit = limit >> 1;
+    }
+  }
+}
+
 /** Whose turn it is in one shard. */
 interface Turns {
+  /** Events of the next claim. */
+  limit: number;
   afterTenant: string | null;
   /** Tenants whose events failed lately, and until when they get a small share of each claim. */
   readonly troubledUntil: Map<string, number>;
@@ -226,19 +248,51 @@ async function sendRetries(
   }
 }
 
-function choresOf(migration: Migration, direction: Direction): readonly (() => Promise<void>)[] {
-  const { deps } = migration;
-  return [
-    every(deps, HEALTH_EVERY_MS, () => recordHealth(deps, direction)),
-    every(deps, REPAIR_EVERY_MS, () => workRepairQueue(migration, direction)),
-    every(deps, REDRIVE_EVERY_MS, () => carryOutRedrive(deps, direction)),
-    every(deps, SWEEP_EVERY_MS, async () => {
-      await sweepRetries(deps, direction);
-    }),
-  ];
+type Chore = () => Promise<void>;
+
+interface Chores {
+  /** Need the source only, and go on while delivery is held or the receiver is down: that is when people look. */
+  readonly always: readonly Chore[];
+  readonly delivering: readonly Chore[];
 }
 
-function every(deps: Deps, intervalMs: number, work: () => Promise<void>): () => Promise<void> {
+const NO_CHORES: Chores = { always: [], delivering: [] };
+
+function choresOf(migration: Migration, direction: Direction): Chores {
+  const { deps } = migration;
+  const retain = retentionOf(deps);
+  return {
+    always: [
+      every(deps, HEALTH_EVERY_MS, () => recordHealth(deps, direction)),
+      every(deps, TRACE_EVERY_MS, () => carryOutTraces(migration)),
+      every(deps, REDRIVE_EVERY_MS, () => carryOutRedrive(deps, direction)),
+    ],
+    delivering: [
+      every(deps, REPAIR_EVERY_MS, () => workRepairQueue(migration, direction)),
+      every(deps, SWEEP_EVERY_MS, () => sweepRetries(deps, direction)),
+      every(deps, RETENTION_EVERY_MS, async () => {
+        await retain();
+      }),
+    ],
+  };
+}
+
+/** It is the receiver that is down, or the source: then these cannot run either. */
+async function runWhatStillCan(chores: readonly Chore[]): Promise<void> {
+  try {
+    for (const chore of chores) await chore();
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+  }
+}
+
+async function isInForce(deps: Deps, direction: Direction): Promise<boolean> {
+  const source = deps.databases.open(sourceOf(direction), 'relay');
+  const [control] = await source.query<ControlRow>(directionInForce);
+  return control?.direction === direction;
+}
+
+function every(deps: Deps, intervalMs: number, work: () => Promise<unknown>): () => Promise<void> {
   let next = 0;
   return async () => {
     const began = deps.clock.now().getTime();

@@ -31,7 +31,8 @@ export async function retryEvent(
     if (claimed.events.length === 0) return { kind: 'done' };
     const batchId = `retry-${seq}-${receiveCount}`;
     const [mark] = await deliver(migration, direction, claimed, batchId);
-    if (mark?.state === 'retry') return await countTry(migration, message, claimed, batchId, mark, receiveCount, random);
+    if (mark?.state === 'retry')
+      return await countTry(migration, message, claimed, batchId, mark, receiveCount, random);
     // Refused by authority: whoever is in force claims it.
     await record(migration, message, claimed, batchId, mark ?? { seq, state: 'pending' });
     return { kind: 'done' };
@@ -78,11 +79,7 @@ async function record(
  * A store is down: nobody's try is counted (design §3.4). The event goes back to the relay, which waits for the store; where it
  * is the source that is down, a new message does, because receiving the old one again would count.
  */
-async function postpone(
-  { deps }: Migration,
-  message: RetryMessage,
-  { message: reason }: SqlError,
-): Promise<void> {
+async function postpone({ deps }: Migration, message: RetryMessage, { message: reason }: SqlError): Promise<void> {
   const { direction, seq, correlationId } = message;
   const fields = { direction, seq, correlationId, reason };
   const { suspend } = deps.plan.relay;

@@ -152,7 +152,8 @@ async function settleAlone(
     );
     if (resolution.kind === 'older')
       return [{ rowKey: row.rowKey, verdict: 'newer', reason: 'the value is held by a newer row' }];
-    if (resolution.kind === 'stuck') return [{ rowKey: row.rowKey, verdict: 'failed', reason: resolution.reason }];
+    if (resolution.kind === 'stuck' || resolution.kind === 'wait')
+      return [{ rowKey: row.rowKey, verdict: 'failed', reason: resolution.reason }];
     try {
       return await write([row]);
     } catch (again) {
@@ -161,8 +162,7 @@ async function settleAlone(
     }
   }
   if (!(failure instanceof SqlError)) throw failure;
-  if (failure.kind === 'foreign-key' && row.row !== null)
-    return queueRows(migration, table, direction, [row.rowKey], failure);
+  if (failure.kind === 'foreign-key') return queueRows(migration, table, direction, [row.rowKey], failure);
   return [{ rowKey: row.rowKey, verdict: 'failed', reason: failure.message }];
 }
 
@@ -201,7 +201,13 @@ async function queueRows(
 ): Promise<readonly Settled[]> {
   await migration.deps.databases
     .open(receiverOf(direction), 'backfill')
-    .query(queueRepairs(table.name, rowKeys, `waits for its parent (${miss.constraint})`));
+    .query(
+      queueRepairs(
+        table.name,
+        rowKeys,
+        `waits for its parent or its children (${miss.constraint ?? 'an action of a foreign key'})`,
+      ),
+    );
   return rowKeys.map((rowKey) => ({ rowKey, verdict: 'queued', reason: miss.message }));
 }
 

@@ -2,7 +2,7 @@
  * AppConfig says who should be exposed; this makes it so, tenant by tenant, in the order that loses nothing (design §2, §3.6).
  * A wish that cannot be read changes nothing: unknown is not off.
  */
-import { evaluateFlag } from '../../domain/flags.ts';
+import { evaluateFlag, type FlagSubject } from '../../domain/flags.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import { uncapturedTables, unfencedTables } from '../install/install.ts';
 import type { Migration } from '../migration.ts';
@@ -90,7 +90,7 @@ async function exposureObstacles(migration: Migration): Promise<readonly string[
   ];
 }
 
-function subjectOf(migration: Migration, tenant: string) {
+export function subjectOf(migration: Migration, tenant: string): FlagSubject {
   const known = migration.deps.plan.tenants.known.find((candidate) => candidate.id === tenant);
-  return { tenant, region: known?.region ?? undefined };
+  return { tenant, region: known?.region ?? undefined, services: known?.services ?? undefined };
 }

@@ -4,6 +4,7 @@ import { CONTROL_COMMANDS } from './control.ts';
 import { DATA_COMMANDS } from './data.ts';
 import { PLAN_COMMANDS } from './plan.ts';
 import { RUN_COMMANDS } from './run.ts';
+import { TRACE_COMMANDS } from './trace.ts';
 import { WATCH_COMMANDS } from './watch.ts';
 
 export const COMMANDS: readonly Command[] = [
@@ -12,6 +13,7 @@ export const COMMANDS: readonly Command[] = [
   ...WATCH_COMMANDS,
   ...CONTROL_COMMANDS,
   ...DATA_COMMANDS,
+  ...TRACE_COMMANDS,
 ];
 
 /** Commands that only hold others. */

@@ -72,6 +72,7 @@ export const DATA_COMMANDS: readonly Command[] = [
       'Leaves a request that the relay carries out within a minute. Nothing is applied twice: versions decide.\nExits 5 when it waited and the relay has not come to it yet.',
     options: [
       { flags: '--direction <direction>', kind: 'text', about: 'forward or reverse (default: both)' },
+      { flags: '--tenant <tenant>', kind: 'list', about: 'only events of this tenant (repeatable)' },
       { flags: '--only <state>', kind: 'text', about: 'only events of this state', choices: SET_ASIDE_STATES },
       { flags: '--dry-run', kind: 'switch', about: 'only say what is set aside, and why' },
       { flags: '--wait', kind: 'switch', about: 'wait for the relay (default on a terminal)' },
@@ -79,6 +80,7 @@ export const DATA_COMMANDS: readonly Command[] = [
     ],
     examples: [
       { command: 'redrive --dry-run', about: 'what is set aside, and why?' },
+      { command: 'redrive --tenant acme --dry-run', about: 'and of one tenant?' },
       { command: 'redrive --direction forward --only dead', about: 'try again what ran out of tries' },
     ],
     action: async (context, input) => {
@@ -88,6 +90,7 @@ export const DATA_COMMANDS: readonly Command[] = [
       const work = redrive(await context.open(), {
         direction: direction === undefined ? undefined : parseDirection(direction),
         states: only === undefined ? SET_ASIDE_STATES : [only],
+        tenants: input.list('tenant'),
         dryRun: input.switched('dryRun'),
         waitMs: waits ? RELAY_WAIT_MS : 0,
         signal: waits ? context.interrupted() : undefined,

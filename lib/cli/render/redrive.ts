@@ -11,8 +11,14 @@ export function renderRedrive({ dryRun, directions }: RedrivePayload, paint: Pai
     resultOf(each, dryRun),
   ]);
   const reasons = directions.flatMap((each) => each.reasons);
+  const groups = directions.flatMap((each) =>
+    each.groups.map(({ tenant, state, table: name, events, reason }) => [tenant, state, name, String(events), reason]),
+  );
   return stack(
     table(paint, ['direction', 'parked', 'dead', 'dead letters', dryRun ? '' : 'result'], rows),
+    groups.length === 0
+      ? ''
+      : section(paint, 'by tenant and reason', table(paint, ['tenant', 'state', 'table', 'events', 'reason'], groups)),
     section(paint, 'why they were set aside', reasons.join('\n')),
   );
 }

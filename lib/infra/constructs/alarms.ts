@@ -46,6 +46,9 @@ interface AlarmSpec {
 /** 80 %: most of the way to the statement timeout at which the database itself ends the write. */
 const NEAR_TIMEOUT = 0.8;
 
+/** Percent. Not 100: the few events that were set aside, which have their own alarms, are no slow relay. */
+const DRAINS = 95;
+
 export class Alarms extends Construct {
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
@@ -120,6 +123,11 @@ function describeAlarms({
     above: plan.alarms.outboxRows,
     periods: 3,
   });
+  const drain = (direction: Direction): AlarmSpec => ({
+    metric: crossfadeMetric(plan, 'drainPercent', { statistic: Stats.AVERAGE, direction }),
+    below: DRAINS,
+    periods: 5,
+  });
   const dead = (queue: IQueue): AlarmSpec => ({
     metric: queue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: Stats.MAXIMUM }),
     above: 0,
@@ -162,6 +170,8 @@ function describeAlarms({
     'replication-lag-reverse': lag('reverse'),
     'outbox-size-forward': outbox('forward'),
     'outbox-size-reverse': outbox('reverse'),
+    'drain-behind-forward': drain('forward'),
+    'drain-behind-reverse': drain('reverse'),
     'dead-letters-forward': dead(deadQueues.forward),
     'dead-letters-reverse': dead(deadQueues.reverse),
     'parked-forward': any('parked', { direction: 'forward' }),

@@ -30,6 +30,7 @@ export class MigrationDashboard extends Construct {
     this.resource.addWidgets(heading);
     for (const store of STORES) this.resource.addWidgets(...storeRow(plan, store));
     this.resource.addWidgets(...driftRow(plan), eventsGraph(plan));
+    for (const direction of DIRECTIONS) this.resource.addWidgets(...drainRow(plan, direction));
     this.resource.addWidgets(queuesGraph(queues), ...readsRow(plan));
   }
 }
@@ -61,11 +62,21 @@ function driftRow(plan: Plan): (GraphWidget | SingleValueWidget)[] {
 
 function eventsGraph(plan: Plan): GraphWidget {
   const metrics = DIRECTIONS.flatMap((direction) =>
-    (['captured', 'delivered', 'undelivered', 'parked'] as const).map((name) =>
-      crossfadeMetric(plan, name, { statistic: name === 'undelivered' ? Stats.MAXIMUM : Stats.SUM, direction }),
+    (['delivered', 'undelivered', 'parked', 'dead'] as const).map((name) =>
+      crossfadeMetric(plan, name, { statistic: name === 'delivered' ? Stats.SUM : Stats.MAXIMUM, direction }),
     ),
   );
   return graph('events', metrics);
+}
+
+/** The forward gate of phase 2 as pictures: what is written against what is drained. */
+function drainRow(plan: Plan, direction: Direction): GraphWidget[] {
+  const of = (name: Parameters<typeof crossfadeMetric>[1]) =>
+    crossfadeMetric(plan, name, { statistic: Stats.AVERAGE, direction });
+  return [
+    graph(`${direction}: write rate and drain rate`, [of('writeRate'), of('drainRate')]),
+    graph(`${direction}: drained of what was captured`, [of('drainPercent')]),
+  ];
 }
 
 function queuesGraph(queues: Readonly<Record<Direction, QueuePair>>): GraphWidget {

@@ -18,6 +18,8 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
     admission: 'SELECT, INSERT, UPDATE',
     repair_queue: 'SELECT, INSERT, UPDATE, DELETE',
     applied_log: 'SELECT, INSERT, DELETE',
+    upkeep: 'SELECT, INSERT, UPDATE',
+    foreign_write: 'SELECT, INSERT, UPDATE, DELETE',
   },
   backfill: {
     control: 'SELECT, UPDATE',
@@ -26,6 +28,7 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
     repair_queue: 'SELECT, INSERT, UPDATE, DELETE',
     applied_log: 'SELECT, INSERT, DELETE',
     source: 'SELECT',
+    before_image: 'SELECT, INSERT, DELETE',
   },
   compare: {
     source: 'SELECT',
@@ -37,6 +40,10 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
     admission: 'SELECT',
     repair_queue: 'SELECT',
     applied_log: 'SELECT',
+    before_image: 'SELECT (table_name, row_key, tenant)',
+    upkeep: 'SELECT',
+    foreign_write: 'SELECT',
+    installed: 'SELECT',
   },
   fence: {
     control: 'SELECT, UPDATE',

@@ -15,7 +15,9 @@ const TEXTS: readonly string[] = [
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   epoch integer NOT NULL DEFAULT 1,
   token_n bigint NOT NULL DEFAULT 0,
-  token text
+  token text,
+  -- Highest token that the receiver has confirmed, as far as the source knows (protocol §8).
+  acked_n bigint NOT NULL DEFAULT 0
 )`,
   'INSERT INTO crossfade.source DEFAULT VALUES ON CONFLICT DO NOTHING',
   `CREATE TABLE IF NOT EXISTS crossfade.outbox (
@@ -55,6 +57,8 @@ const TEXTS: readonly string[] = [
   batch text
 )`,
   'CREATE INDEX IF NOT EXISTS event_log_seq ON crossfade.event_log (seq)',
+  // Suppressed events go first: they are found without reading what is kept.
+  `CREATE INDEX IF NOT EXISTS outbox_suppressed ON crossfade.outbox (seq) WHERE state = 'suppressed'`,
   `CREATE TABLE IF NOT EXISTS crossfade.tenant_state (
   tenant text PRIMARY KEY,
   generation integer NOT NULL DEFAULT 0,
@@ -62,7 +66,9 @@ const TEXTS: readonly string[] = [
   stage text NOT NULL DEFAULT 'off',
   copied boolean NOT NULL DEFAULT false,
   since timestamptz NOT NULL DEFAULT clock_timestamp(),
-  why text NOT NULL DEFAULT ''
+  why text NOT NULL DEFAULT '',
+  -- Version of the flags that decided it; null: not the flags did.
+  flags_version bigint
 )`,
   `CREATE TABLE IF NOT EXISTS crossfade.lease (
   name text PRIMARY KEY,
@@ -77,8 +83,7 @@ const TEXTS: readonly string[] = [
   authority bigint NOT NULL DEFAULT 1,
   direction text NOT NULL DEFAULT 'forward' CHECK (direction IN ('forward', 'reverse')),
   source_epoch integer NOT NULL DEFAULT 1,
-  floor pg_snapshot NOT NULL DEFAULT '1:1:',
-  source_token text
+  floor pg_snapshot NOT NULL DEFAULT '1:1:'
 )`,
   'INSERT INTO crossfade.control DEFAULT VALUES ON CONFLICT DO NOTHING',
   `CREATE TABLE IF NOT EXISTS crossfade.row_version (
@@ -140,7 +145,28 @@ const TEXTS: readonly string[] = [
   closed_by text
 )`,
   'CREATE INDEX IF NOT EXISTS foreign_write_open ON crossfade.foreign_write (table_name, row_key) WHERE closed_at IS NULL',
+  // What Crossfade's own chores remember: how far retention has come, the source's last token (protocol §6, §8). JSON, one row a chore.
+  `CREATE TABLE IF NOT EXISTS crossfade.upkeep (
+  name text PRIMARY KEY,
+  state text NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp()
+)`,
+  // What install put there, to notice what was replaced since: an object's name and the hash of its definition.
+  `CREATE TABLE IF NOT EXISTS crossfade.installed (
+  object text COLLATE "C" PRIMARY KEY,
+  hash text NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp()
+)`,
 
+  // Rows that the receiver held before Crossfade first wrote there: the way back restores them (protocol §5.4).
+  `CREATE TABLE IF NOT EXISTS crossfade.before_image (
+  table_name text COLLATE "C" NOT NULL,
+  row_key text COLLATE "C" NOT NULL,
+  tenant text NOT NULL,
+  row json NOT NULL,
+  taken_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (table_name, row_key)
+)`,
   // "p is not newer than r": total on one primary (protocol §2).
   `CREATE OR REPLACE FUNCTION crossfade.not_newer(p pg_snapshot, r pg_snapshot) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

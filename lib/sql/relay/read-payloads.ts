@@ -3,7 +3,7 @@ import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier } from '../identifier.ts';
 import { mappingOf } from '../row.ts';
 import type { Statement } from '../statement.ts';
-import { capturedRow, wireJson } from '../wire.ts';
+import { capturedRow, travelsAlike, wireJson } from '../wire.ts';
 
 export interface PayloadRow {
   readonly seq: string;
@@ -13,7 +13,9 @@ export interface PayloadRow {
 
 /** The captured rows as the receiver wants them; mapping is evaluated here, in the store that knows the source's types. */
 export function readPayloads(table: MigratedTable, direction: Direction, seqs: readonly string[]): Statement {
-  const plain = mappingOf(table, direction).every(({ column, expression }) => expression === quoteIdentifier(column));
+  const plain =
+    mappingOf(table, direction).every(({ column, expression }) => expression === quoteIdentifier(column)) &&
+    travelsAlike(table, direction);
   const row = plain ? 'o.payload' : wireJson(table, direction, 'r');
   const typed = plain ? '' : `CROSS JOIN LATERAL ${capturedRow(table, direction, 'o.payload')} AS r`;
   return {

@@ -18,3 +18,22 @@ FROM crossfade.outbox WHERE state IN ('parked', 'dead') ORDER BY seq LIMIT $1::i
     values: [limit],
   };
 }
+
+/** How many events of a tenant were set aside for one and the same reason. */
+export interface SetAsideGroup {
+  readonly tenant: string;
+  readonly state: 'parked' | 'dead';
+  readonly table: string;
+  readonly reason: string;
+  readonly events: number;
+}
+
+/** By tenant and reason, the most frequent first. */
+export function setAsideGroups(limit: number): Statement {
+  return {
+    text: `
+SELECT coalesce(new_tenant, old_tenant, '*') AS tenant, state, table_name AS "table", coalesce(reason, 'no reason recorded') AS reason, count(*)::integer AS events
+FROM crossfade.outbox WHERE state IN ('parked', 'dead') GROUP BY 1, 2, 3, 4 ORDER BY count(*) DESC, 1, 2, 3, 4 LIMIT $1::integer`,
+    values: [limit],
+  };
+}

@@ -2,6 +2,7 @@
 
 import { STORES } from '../../../domain/direction.ts';
 import { judgeGate } from '../../../domain/gate.ts';
+import type { MigratedTable } from '../../../domain/table.ts';
 import type { SqlStore } from '../../../ports/sql.ts';
 import { fenceTable } from '../../../sql/fence/fence-table.ts';
 import { captureFunctions, captureTriggers } from '../../../sql/install/capture.ts';
@@ -17,11 +18,17 @@ import {
   relationsOf,
   rolesOfApplications,
   storeRoles,
+  uncapturedTables,
 } from '../../install/install.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
-import { judged, type Step } from '../step.ts';
+import { tenantStates } from '../../tenants/exposure.ts';
+import { IMAGE_START, type ImageProgress, keepImages } from '../../tenants/keep-before-images.ts';
+import { again, judged, type Step } from '../step.ts';
 
-export const install: Step = async (deps, run) => {
+/** Milliseconds that one call copies before it answers again. */
+const WORK_MS = 30_000;
+
+export const install: Step = async (deps, run, data) => {
   const shared = (
     await Promise.all(STORES.map(async (store) => rolesOfApplications(deps, await storeRoles(deps, store))))
   ).flat();
@@ -49,15 +56,34 @@ export const install: Step = async (deps, run) => {
     });
   }
   await installSchemas(deps);
-  const captured = await installCapture(migration, 'forward');
   const fenced = await fenceStore(migration, 'target');
+  const until = new Date(deps.clock.now().getTime() + WORK_MS);
+  const images = await keepImages(migration, await untouchedTables(migration), imageProgress(data), until);
+  if (!images.done)
+    return again(0, { data: images.progress, notes: [`kept ${images.progress.kept} rows of the target; going on`] });
+  const captured = await installCapture(migration, 'forward');
+  const { kept } = images.progress;
   return judged([gate], {
     notes: [
+      ...(kept === 0 ? [] : [`the target held ${kept} rows already; the way back restores them as they are now`]),
       captured.length === 0 ? 'capture was in place already' : `capture installed on ${captured.join(', ')}`,
       fenced.length === 0 ? 'the target was fenced already' : `the target is fenced: ${fenced.join(', ')}`,
     ],
   });
 };
+
+/** Tables that Crossfade has not begun to write: all while nobody is on, else those without capture. */
+async function untouchedTables(migration: Migration): Promise<readonly MigratedTable[]> {
+  const states = await tenantStates(migration.deps, 'forward');
+  if (states.every((state) => !state.is_on)) return migration.tables;
+  const uncaptured = await uncapturedTables(migration, 'forward');
+  return migration.tables.filter((table) => uncaptured.includes(table.name));
+}
+
+/** An earlier answer of this step. */
+function imageProgress(data: unknown): ImageProgress {
+  return typeof data === 'object' && data !== null && 'kept' in data ? (data as ImageProgress) : IMAGE_START;
+}
 
 async function rehearse(migration: Migration): Promise<void> {
   const { deps, tables, byName } = migration;

@@ -1,0 +1,84 @@
+/** Variants are run in turns (ABAB…), so that the noise of a busy machine hits all of them alike. */
+
+/** What one run of a variant did: `events` of work in `ms`. */
+export interface Drained {
+  readonly events: number;
+  readonly ms: number;
+  /** CPU time of this process meanwhile; undefined where the work is done elsewhere. */
+  readonly nodeCpuMs?: number | undefined;
+}
+
+export interface Variant {
+  readonly id: string;
+  readonly title: string;
+  /** Runs in this many of the rounds. Default: all. */
+  readonly rounds?: number | undefined;
+  /** Prepares, measures and checks its end state. @throws {Error} when the end state is wrong: its number would mean nothing. */
+  run(): Promise<Drained>;
+}
+
+export interface Measured {
+  readonly id: string;
+  readonly title: string;
+  readonly runs: readonly Drained[];
+  /** Why there is no number. */
+  readonly failure: string | null;
+}
+
+export interface MeasureOptions {
+  readonly rounds: number;
+  /** No round is begun after this. */
+  readonly deadline: number;
+  readonly progress: (line: string) => void;
+}
+
+/** A variant that fails is not tried again, and takes none of the others with it. */
+export async function measureInTurns(
+  variants: readonly Variant[],
+  { rounds, deadline, progress }: MeasureOptions,
+): Promise<readonly Measured[]> {
+  const runs = new Map<string, Drained[]>(variants.map(({ id }) => [id, []]));
+  const failures = new Map<string, string>();
+  for (let round = 0; round < rounds; round++) {
+    for (const variant of variants) {
+      if (failures.has(variant.id) || round >= (variant.rounds ?? rounds)) continue;
+      if (round > 0 && Date.now() > deadline) continue;
+      try {
+        const drained = await variant.run();
+        runs.get(variant.id)?.push(drained);
+        progress(`${round + 1}/${rounds} ${variant.title}: ${Math.round(rateOf(drained))}/s`);
+      } catch (error) {
+        failures.set(variant.id, error instanceof Error ? error.message : String(error));
+        progress(`${variant.title}: failed: ${failures.get(variant.id)}`);
+      }
+    }
+  }
+  return variants.map(({ id, title }) => ({
+    id,
+    title,
+    runs: runs.get(id) ?? [],
+    failure: failures.get(id) ?? null,
+  }));
+}
+
+/** Events a second. */
+export function rateOf({ events, ms }: Drained): number {
+  return (1000 * events) / ms;
+}
+
+/** Wall clock and CPU of this process since now. */
+export function stopwatch(): (events: number) => Drained {
+  const cpuAtStart = process.cpuUsage();
+  const began = performance.now();
+  return (events) => {
+    const ms = performance.now() - began;
+    const { user, system } = process.cpuUsage(cpuAtStart);
+    return { events, ms, nodeCpuMs: (user + system) / 1000 };
+  };
+}
+
+export async function timed(events: number, work: () => Promise<unknown>): Promise<Drained> {
+  const read = stopwatch();
+  await work();
+  return read(events);
+}

@@ -1,0 +1,69 @@
+/** The engine: `runRelay` over `pg`, with everything that it does in production except AWS. */
+import { runRelay } from '../../lib/application/relay/relay.ts';
+import type { Metrics } from '../../lib/ports/metrics.ts';
+import type { Databases } from '../../lib/ports/sql.ts';
+import { type Drained, stopwatch, type Variant } from '../measure.ts';
+import { readOne, type Urls } from '../servers.ts';
+import { benchDeps, type EngineStores, openAs, type RelaySettings } from './engine-stores.ts';
+import { checkEndState, END_STATE, type EndState } from './orders.ts';
+
+const TIME_LIMIT_MS = 120_000;
+
+export function engineVariant(stores: EngineStores, settings: RelaySettings, rounds?: number): Variant {
+  const { shards, batchRows } = settings;
+  return {
+    id: `engine/${shards}x${batchRows}`,
+    title: `engine, pg, ${shards} shard${shards === 1 ? '' : 's'}, batch ${batchRows}`,
+    rounds,
+    run: async () => {
+      const copy = await stores.copy();
+      const databases = openAs(copy.urls, stores.roles);
+      try {
+        const drained = await drain(databases, settings, stores.events);
+        await checkDelivered(copy.urls, stores.events);
+        return drained;
+      } finally {
+        await databases.close();
+        await copy.drop();
+      }
+    },
+  };
+}
+
+/**
+ * Until the engine says that it has marked the last event; asking the database would cost it something. A shard that ended early
+ * sleeps on, which is not counted.
+ */
+export async function drain(databases: Databases, settings: RelaySettings, events: number): Promise<Drained> {
+  let delivered = 0;
+  let drained: Drained | undefined;
+  const read = stopwatch();
+  const metrics: Metrics = {
+    record: (name, value) => {
+      if (name !== 'delivered') return;
+      delivered += value;
+      if (delivered >= events) drained ??= read(events);
+    },
+    flush: async () => {},
+  };
+  const deps = benchDeps(databases, settings, metrics);
+  const until = new Date(Date.now() + TIME_LIMIT_MS);
+  const now = () => (drained === undefined ? new Date() : until);
+  await runRelay({ ...deps, clock: { ...deps.clock, now } }, 'forward', { until });
+  if (drained === undefined) throw new Error(`${delivered} of ${events} events in ${TIME_LIMIT_MS / 1000} s`);
+  return drained;
+}
+
+/** @throws {Error} when a row, a mark or an entry of the applied log is missing. */
+export async function checkDelivered(urls: Urls, events: number): Promise<void> {
+  checkEndState(await readOne<EndState>(urls.target, END_STATE), events / 2);
+  const { logged } = await readOne<{ logged: number }>(
+    urls.target,
+    'SELECT count(*)::integer AS logged FROM crossfade.applied_log',
+  );
+  const { open } = await readOne<{ open: number }>(
+    urls.legacy,
+    `SELECT count(*)::integer AS open FROM crossfade.outbox WHERE state NOT IN ('published', 'superseded')`,
+  );
+  if (logged < events / 2 || open > 0) throw new Error(`${logged} writes logged, ${open} events not delivered`);
+}

@@ -1,0 +1,79 @@
+/** The two PostgreSQL servers that every variant of a run uses, with the settings of the published peer measurements where they matter. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { STORES, type StoreName } from '../lib/domain/direction.ts';
+import { createDatabase, dropDatabase } from '../lib/local/databases.ts';
+import { type PostgresServer, removePostgresFolder, startPostgres } from '../lib/local/postgres.ts';
+
+/** One URL a store; of a superuser unless said otherwise. */
+export type Urls = Readonly<Record<StoreName, string>>;
+
+export interface BenchServers {
+  readonly urls: Urls;
+  readonly settings: Readonly<Record<string, string>>;
+  /** Creates a database on one server, as a copy of `template` when given. */
+  create(store: StoreName, template?: string): Promise<{ readonly url: string; readonly name: string }>;
+  drop(store: StoreName, name: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const SETTINGS = {
+  max_connections: '200',
+  shared_buffers: '1GB',
+  work_mem: '64MB',
+  max_wal_size: '8GB',
+  random_page_cost: '1.1',
+  jit: 'off',
+  // For native logical replication; the others pay its larger WAL too.
+  wal_level: 'logical',
+  // A subscription's worker that was turned away waits this long: 5 s would be measured as slowness.
+  wal_retrieve_retry_interval: '100ms',
+};
+/** Both the major that the peers' published numbers come from. */
+const MAJOR = 15;
+
+/** @param durable fsync and full_page_writes on. */
+export async function startBenchServers({ durable = false, small = false } = {}): Promise<BenchServers> {
+  const folder = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
+  const folders = { legacy: join(folder, 'legacy'), target: join(folder, 'target') };
+  const settings = { ...SETTINGS, ...(small ? { shared_buffers: '128MB', max_wal_size: '1GB' } : {}) };
+  const start = (store: StoreName) =>
+    startPostgres({ major: MAJOR, folder: folders[store], fsync: durable, settings });
+  const [legacy, target] = await Promise.all([start('legacy'), start('target')]);
+  const servers: Readonly<Record<StoreName, PostgresServer>> = { legacy, target };
+  return {
+    urls: { legacy: legacy.url, target: target.url },
+    settings: { ...settings, fsync: durable ? 'on' : 'off', full_page_writes: durable ? 'on' : 'off' },
+    create: async (store, template) => {
+      const name = `bench_${randomBytes(5).toString('hex')}`;
+      return { name, url: await createDatabase(servers[store].url, name, template) };
+    },
+    drop: (store, name) => dropDatabase(servers[store].url, name),
+    stop: async () => {
+      await Promise.all(STORES.map((store) => servers[store].stop()));
+      for (const store of STORES) removePostgresFolder(folders[store]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs `work` with a session that ends afterwards. */
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The first row, which a query that counts always has. */
+export async function readOne<Row extends object>(url: string, sql: string): Promise<Row> {
+  const [row] = await withClient(url, async (client) => (await client.query<Row>(sql)).rows);
+  if (row === undefined) throw new RangeError(`no row for: ${sql}`);
+  return row;
+}
