@@ -1,6 +1,6 @@
 /** The two PostgreSQL servers that every variant of a run uses, with the settings of the published peer measurements where they matter. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -14,6 +14,8 @@ export type Urls = Readonly<Record<StoreName, string>>;
 export interface BenchServers {
   readonly urls: Urls;
   readonly settings: Readonly<Record<string, string>>;
+  /** Where data lie: on a disk that others use too, it is mostly the disk that is measured. */
+  readonly dataIn: 'memory' | 'disk';
   /** Creates a database on one server, as a copy of `template` when given. */
   create(store: StoreName, template?: string): Promise<{ readonly url: string; readonly name: string }>;
   drop(store: StoreName, name: string): Promise<void>;
@@ -37,15 +39,16 @@ const MAJOR = 15;
 
 /** @param durable fsync and full_page_writes on. */
 export async function startBenchServers({ durable = false, small = false } = {}): Promise<BenchServers> {
+  const memory = durable ? undefined : useMemory();
   const folder = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
   const folders = { legacy: join(folder, 'legacy'), target: join(folder, 'target') };
   const settings = { ...SETTINGS, ...(small ? { shared_buffers: '128MB', max_wal_size: '1GB' } : {}) };
-  const start = (store: StoreName) =>
-    startPostgres({ major: MAJOR, folder: folders[store], fsync: durable, settings });
+  const start = (store: StoreName) => startPostgres({ major: MAJOR, folder: folders[store], fsync: durable, settings });
   const [legacy, target] = await Promise.all([start('legacy'), start('target')]);
   const servers: Readonly<Record<StoreName, PostgresServer>> = { legacy, target };
   return {
     urls: { legacy: legacy.url, target: target.url },
+    dataIn: memory === undefined ? 'disk' : 'memory',
     settings: { ...settings, fsync: durable ? 'on' : 'off', full_page_writes: durable ? 'on' : 'off' },
     create: async (store, template) => {
       const name = `bench_${randomBytes(5).toString('hex')}`;
@@ -56,6 +59,29 @@ export async function startBenchServers({ durable = false, small = false } = {})
       await Promise.all(STORES.map((store) => servers[store].stop()));
       for (const store of STORES) removePostgresFolder(folders[store]);
       rmSync(folder, { recursive: true, force: true });
+      memory?.leave();
+    },
+  };
+}
+
+/** A file system in memory, as Linux has one. */
+const MEMORY_FOLDER = '/dev/shm';
+const NEEDED_BYTES = 6 * 2 ** 30;
+
+/** Servers choose their folders by TMPDIR, and look there again when they are removed. Undefined where there is no such place. */
+function useMemory(): { leave(): void } | undefined {
+  const { TMPDIR: before } = process.env;
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY_FOLDER);
+    if (bavail * bsize < NEEDED_BYTES) return undefined;
+  } catch {
+    return undefined;
+  }
+  process.env.TMPDIR = MEMORY_FOLDER;
+  return {
+    leave: () => {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
     },
   };
 }

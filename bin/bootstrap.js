@@ -28,6 +28,7 @@ const TESTS = ['node_modules/vitest/vitest.mjs', 'run'];
 const COMMANDS = {
   demo: { emulator: true, steps: (args) => [['bin/demo.ts', ...args]] },
   local: { emulator: true, steps: (args) => [['bin/local.ts', ...args]] },
+  bench: { emulator: true, steps: (args) => [['bench/main.ts', ...args]] },
   // Somebody who names a test file wants that file, not the checks before it.
   test: { emulator: true, steps: (args) => (args.length > 0 ? [[...TESTS, ...args]] : [TYPES, STYLE, TESTS]) },
   'test:long': { emulator: true, steps: (args) => [[...TESTS, ...args]], environment: { CROSSFADE_TEST_LONG: '1' } },

@@ -2,7 +2,7 @@
  * What trigger capture costs the legacy store: transactions a second of the TPC-B script with capture on all four tables
  * against without, in turns (A B A B …) on one server, so that whatever else the machine does falls on both.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -21,9 +21,9 @@ export interface CaptureOptions {
   readonly scale?: number | undefined;
   /** Connections. Default 8. */
   readonly connections?: number | undefined;
-  /** Pairs of rounds, one without and one with capture. Default 5. */
+  /** Pairs of rounds, one without and one with capture. Many short ones: another program's load falls on both of a pair. Default 20. */
   readonly pairs?: number | undefined;
-  /** Milliseconds of a round that count; each starts with a tenth of that uncounted. Default 6 000. */
+  /** Milliseconds of a round that count; each starts with a tenth of that uncounted. Default 1 500. */
   readonly roundMs?: number | undefined;
   readonly say?: ((line: string) => void) | undefined;
 }
@@ -34,6 +34,8 @@ export interface CaptureRound {
   /** Milliseconds of a transaction. */
   readonly p50: number;
   readonly p99: number;
+  /** Milliseconds of processor time of the server's sessions a transaction: what a machine with more cores would see. 0 where the system does not tell. */
+  readonly serverCpu: number;
 }
 
 export interface CaptureSetting {
@@ -69,7 +71,7 @@ const SERVER_SETTINGS = {
 };
 
 export async function benchCapture(options: CaptureOptions = {}): Promise<CaptureResult> {
-  const { scale = 10, connections = 8, pairs = 5, roundMs = 6_000, say = () => {} } = options;
+  const { scale = 10, connections = 8, pairs = 20, roundMs = 1_500, say = () => {} } = options;
   const settings: CaptureSetting[] = [];
   for (const { setting, fsync, bound } of SETTINGS) {
     const rounds = await measureSetting({ scale, connections, pairs, roundMs, say, setting, fsync });
@@ -105,15 +107,20 @@ async function measureSetting(bench: Measuring): Promise<readonly CaptureRound[]
     const capture = await prepareCapture(url, admin);
     const workers: pg.Client[] = [];
     for (let n = 0; n < bench.connections; n++) workers.push(await connect());
+    const backends = await Promise.all(
+      workers.map(
+        async (client) => (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid ?? 0,
+      ),
+    );
     const rounds: CaptureRound[] = [];
     // The first pair warms caches and is not kept.
     for (let pair = 0; pair <= bench.pairs; pair++) {
       // The order within a pair alternates, so a drift over time favours neither.
       for (const on of pair % 2 === 0 ? [false, true] : [true, false]) {
         await capture(on);
-        const round = { capture: on, ...(await runRound(workers, bench)) };
+        const round = { capture: on, ...(await runRound(workers, backends, bench)) };
         bench.say(
-          `${bench.setting}, capture ${on ? 'on' : 'off'}: ${round.tps.toFixed(0)} tps, p50 ${round.p50.toFixed(2)} ms, p99 ${round.p99.toFixed(2)} ms${pair === 0 ? ' (warming up)' : ''}`,
+          `${bench.setting}, capture ${on ? 'on' : 'off'}: ${round.tps.toFixed(0)} tps, p50 ${round.p50.toFixed(2)} ms, p99 ${round.p99.toFixed(2)} ms, server ${round.serverCpu.toFixed(3)} ms a transaction${pair === 0 ? ' (warming up)' : ''}`,
         );
         if (pair > 0) rounds.push(round);
       }
@@ -154,15 +161,19 @@ async function prepareCapture(url: string, admin: pg.Client): Promise<(on: boole
 
 async function runRound(
   workers: readonly pg.Client[],
+  backends: readonly number[],
   { scale, roundMs }: Measuring,
 ): Promise<Omit<CaptureRound, 'capture'>> {
   const countFrom = performance.now() + roundMs / 10;
   const end = countFrom + roundMs;
   const times: number[] = [];
+  let transactions = 0;
+  const cpuBefore = processorTime(backends);
   await Promise.all(
     workers.map(async (client) => {
       for (let from = performance.now(); from < end; ) {
         await runTransaction(client, scale, Math.random);
+        transactions += 1;
         const now = performance.now();
         if (from >= countFrom && now <= end) times.push(now - from);
         from = now;
@@ -170,14 +181,25 @@ async function runRound(
     }),
   );
   times.sort((one, other) => one - other);
-  return { tps: (times.length * 1000) / roundMs, p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+  return {
+    tps: (times.length * 1000) / roundMs,
+    p50: quantile(times, 0.5),
+    p99: quantile(times, 0.99),
+    serverCpu: (processorTime(backends) - cpuBefore) / transactions,
+  };
+}
+
+/** Milliseconds that these processes have run; Linux only. */
+function processorTime(pids: readonly number[]): number {
+  if (process.platform !== 'linux') return 0;
+  return pids.reduce((sum, pid) => sum + Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6, 0);
 }
 
 function summarise(rounds: readonly CaptureRound[]): Pick<CaptureSetting, 'on' | 'off' | 'ratio'> {
   const of = (capture: boolean): CaptureRound => {
     const chosen = rounds.filter((round) => round.capture === capture);
-    const median = (field: 'tps' | 'p50' | 'p99') => medianOf(chosen.map((round) => round[field]));
-    return { capture, tps: median('tps'), p50: median('p50'), p99: median('p99') };
+    const median = (field: 'tps' | 'p50' | 'p99' | 'serverCpu') => medianOf(chosen.map((round) => round[field]));
+    return { capture, tps: median('tps'), p50: median('p50'), p99: median('p99'), serverCpu: median('serverCpu') };
   };
   const ratios = Array.from({ length: rounds.length / 2 }, (_, pair) => {
     const two = rounds.slice(2 * pair, 2 * pair + 2);

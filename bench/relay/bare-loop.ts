@@ -67,7 +67,9 @@ async function work(
     );
     const events = claimed.flatMap((row) => (row.seq === null ? [] : [{ ...row, seq: row.seq }]));
     if (events.length === 0) return;
-    const seqs = events.map(({ seq }) => seq);
+    // A statement takes a row once: of a small backlog one batch may hold both versions, the newer one last.
+    const newest = [...new Map(events.map((event) => [event.row_key, event])).values()];
+    const seqs = newest.map(({ seq }) => seq);
     const payloads = await run<PayloadRow>(source, readPayloads(table, 'forward', seqs));
     const rowOf = new Map(payloads.map(({ seq, row }) => [seq, row]));
     const verdicts = await run<EventVerdictRow>(
@@ -75,7 +77,7 @@ async function work(
       applyEvents(table, 'forward', {
         id: `bare-${shard}-${batch}`,
         authority: events[0]?.authority ?? '0',
-        events: events.map((row) => ({
+        events: newest.map((row) => ({
           seq: row.seq,
           epoch: row.epoch,
           xid: row.xid,
@@ -91,7 +93,11 @@ async function work(
         })),
       }),
     );
-    await run(source, markEvents(verdicts.map(({ seq }) => ({ seq, state: 'published' }))));
+    const applied = new Set(verdicts.map(({ seq }) => seq));
+    await run(
+      source,
+      markEvents(events.map(({ seq }) => ({ seq, state: applied.has(seq) ? 'published' : 'superseded' }))),
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { Metrics } from '../../lib/ports/metrics.ts';
 import type { Databases } from '../../lib/ports/sql.ts';
 import { type Drained, stopwatch, type Variant } from '../measure.ts';
 import { readOne, type Urls } from '../servers.ts';
+import type { Front } from './data-api-front.ts';
 import { benchDeps, type EngineStores, openAs, type RelaySettings } from './engine-stores.ts';
 import { checkEndState, END_STATE, type EndState } from './orders.ts';
 
@@ -15,19 +16,30 @@ export function engineVariant(stores: EngineStores, settings: RelaySettings, rou
     id: `engine/${shards}x${batchRows}`,
     title: `engine, pg, ${shards} shard${shards === 1 ? '' : 's'}, batch ${batchRows}`,
     rounds,
-    run: async () => {
-      const copy = await stores.copy();
-      const databases = openAs(copy.urls, stores.roles);
-      try {
-        const drained = await drain(databases, settings, stores.events);
-        await checkDelivered(copy.urls, stores.events);
-        return drained;
-      } finally {
-        await databases.close();
-        await copy.drop();
-      }
-    },
+    run: () => runOnce(stores, settings, openAs),
   };
+}
+
+export function dataApiVariant(stores: EngineStores, settings: RelaySettings, front: Front): Variant {
+  const { shards, batchRows } = settings;
+  return {
+    id: 'data-api',
+    title: `engine in this process, Data API front, ${shards} shards, batch ${batchRows}`,
+    run: () => runOnce(stores, settings, front.open),
+  };
+}
+
+async function runOnce(stores: EngineStores, settings: RelaySettings, open: Front['open']): Promise<Drained> {
+  const copy = await stores.copy();
+  const databases = open(copy.urls, stores.roles);
+  try {
+    const drained = await drain(databases, settings, stores.events);
+    await checkDelivered(copy.urls, stores.events);
+    return drained;
+  } finally {
+    await databases.close();
+    await copy.drop();
+  }
 }
 
 /**

@@ -59,7 +59,14 @@ async function drain(graphile: Graphile, legacyUrl: string, targetUrl: string, e
     maxPoolSize: CONCURRENCY + 4,
     noHandleSignals: true,
     logger: silent(await loadLogger(graphile)),
-    preset: { worker: { concurrentJobs: CONCURRENCY, localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+    preset: {
+      worker: {
+        concurrentJobs: CONCURRENCY,
+        localQueue: { size: 500 },
+        completeJobBatchDelay: 0,
+        failJobBatchDelay: 0,
+      },
+    },
     taskList: {
       order: async (payload: OrderJson) => {
         await target.upsert(payload);

@@ -39,5 +39,7 @@ export interface EndState {
 /** @throws {Error} when events were lost or applied in the wrong order. */
 export function checkEndState(state: EndState, rows: number): void {
   if (state.rows !== rows || state.oldest !== 2)
-    throw new Error(`the target holds ${state.rows} of ${rows} rows, the oldest at version ${state.oldest} instead of 2`);
+    throw new Error(
+      `the target holds ${state.rows} of ${rows} rows, the oldest at version ${state.oldest} instead of 2`,
+    );
 }

@@ -11,7 +11,11 @@ interface Boss {
   stop(options: object): Promise<void>;
   createQueue(name: string): Promise<void>;
   insert(name: string, jobs: readonly { data: OrderJson }[]): Promise<unknown>;
-  work(name: string, options: object, handler: (jobs: readonly { data: OrderJson }[]) => Promise<void>): Promise<string>;
+  work(
+    name: string,
+    options: object,
+    handler: (jobs: readonly { data: OrderJson }[]) => Promise<void>,
+  ): Promise<string>;
 }
 interface BossModule {
   readonly PgBoss: new (options: object) => Boss;
@@ -78,15 +82,19 @@ async function drain(module: BossModule, legacyUrl: string, targetUrl: string, e
   const ended = Promise.withResolvers<Drained>();
   const read = stopwatch();
   for (let worker = 0; worker < WORKERS; worker++)
-    await boss.work(QUEUE, { batchSize: BATCH, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5 }, async (jobs) => {
-      const queue = [...jobs];
-      const lane = async () => {
-        for (let job = queue.pop(); job !== undefined; job = queue.pop()) await target.upsert(job.data);
-      };
-      await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
-      done += jobs.length;
-      if (done === events) ended.resolve(read(events));
-    });
+    await boss.work(
+      QUEUE,
+      { batchSize: BATCH, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5 },
+      async (jobs) => {
+        const queue = [...jobs];
+        const lane = async () => {
+          for (let job = queue.pop(); job !== undefined; job = queue.pop()) await target.upsert(job.data);
+        };
+        await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+        done += jobs.length;
+        if (done === events) ended.resolve(read(events));
+      },
+    );
   const drained = await ended.promise;
   await boss.stop({ graceful: true });
   await target.close();

@@ -30,7 +30,8 @@ export const ASSIGNED = ORDER_COLUMNS.filter((name) => name !== 'id')
   .map((name) => `${name} = excluded.${name}`)
   .join(', ');
 
-const CLAIM = 'SELECT id, event_id, payload::text AS payload FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED';
+const CLAIM =
+  'SELECT id, event_id, payload::text AS payload FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED';
 const APPLY = `WITH e AS (SELECT * FROM unnest($1::uuid[], $2::jsonb[]) AS x(event_id, payload)),
  l AS (INSERT INTO ledger (event_id) SELECT event_id FROM e ON CONFLICT DO NOTHING RETURNING event_id),
  n AS (SELECT DISTINCT ON (r.id) r.* FROM e JOIN l USING (event_id), jsonb_to_record(e.payload) AS r(${TYPES}) ORDER BY r.id, r.version DESC)

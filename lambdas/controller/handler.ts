@@ -4,6 +4,7 @@ import { watchOver } from '../../lib/application/operate/watch-over.ts';
 import { carryOutReadWish } from '../../lib/application/reads/carry-out-read-wish.ts';
 import { directionInForce } from '../../lib/application/switch/authority.ts';
 import { type CarriedOut, carryOutWish } from '../../lib/application/tenants/carry-out-wish.ts';
+import { copyTurnedOn } from '../../lib/application/tenants/copy-turned-on.ts';
 import { createHandler } from '../shared/handler.ts';
 
 export const handler = createHandler<unknown, CarriedOut | { readonly idle: string }>(async (deps) => {
@@ -20,5 +21,6 @@ export const handler = createHandler<unknown, CarriedOut | { readonly idle: stri
   const carried = await carryOutWish(migration);
   if (carried.refused.length > 0) deps.log.warn('a wish was not carried out', { refused: carried.refused });
   await carryOutReadWish(deps);
+  await copyTurnedOn(deps);
   return carried;
 });

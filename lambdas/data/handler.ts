@@ -26,7 +26,7 @@ export const handler = createHandler<HttpEvent, HttpAnswer>(answerRead);
 export function answerRead(deps: Deps, event: HttpEvent): Promise<HttpAnswer> {
   return answering(
     event,
-    (error) => deps.log.error('a read failed', { reason: String(error) }),
+    (error, correlationId) => deps.log.error('a read failed', { correlationId, reason: String(error) }),
     async () => {
       const caller = callerOf(event);
       const request = readQuery(event);

@@ -1,14 +1,24 @@
 /** POST /api/v1/internal/dual-write/dry-run: what would become of a write, without making it (guide phase 2). */
 import { z } from 'zod';
 import type { Deps } from '../../lib/application/deps.ts';
-import { type DryRunAnswer, dryRunRequest, NoSuchWrite } from '../../lib/application/dual-write/dry-run-request.ts';
+import {
+  type DryRunAnswer,
+  type DryRunRequest,
+  dryRunRequest,
+  NoSuchWrite,
+} from '../../lib/application/dual-write/dry-run-request.ts';
 import { loadMigration } from '../../lib/application/migration.ts';
 import { mayRead } from '../../lib/domain/callers.ts';
+import { SqlError } from '../../lib/ports/sql.ts';
 import { createHandler } from '../shared/handler.ts';
 import { answer, answering, callerOf, type HttpAnswer, type HttpEvent, HttpProblem } from '../shared/http.ts';
+import { isDeeperThan } from './json-depth.ts';
 import { memberText } from './member-text.ts';
 
 const LARGEST_BODY = 256 * 1024;
+/** Levels. What walks a deeper value runs out of stack, here and in PostgreSQL. */
+const DEEPEST_BODY = 500;
+const COME_AGAIN_SECONDS = 5;
 
 const bodySchema = z.strictObject({
   idempotency_key: z.string().min(1).max(200),
@@ -22,7 +32,7 @@ export const handler = createHandler<HttpEvent, HttpAnswer>(answerDryRun);
 export function answerDryRun(deps: Deps, event: HttpEvent): Promise<HttpAnswer> {
   return answering(
     event,
-    (error) => deps.log.error('a dry run failed', { reason: String(error) }),
+    (error, correlationId) => deps.log.error('a dry run failed', { correlationId, reason: String(error) }),
     async (correlationId) => {
       const caller = callerOf(event);
       const text = bodyOf(event);
@@ -33,13 +43,25 @@ export function answerDryRun(deps: Deps, event: HttpEvent): Promise<HttpAnswer> 
         throw new HttpProblem(403, 'tenant-not-yours', detail);
       }
       const request = { tenant: body.tenant_id, table: body.table ?? null, payload: memberText(text, 'payload') };
-      const result = await dryRunRequest(await loadMigration(deps), request).catch((error: unknown) => {
-        if (error instanceof NoSuchWrite) throw new HttpProblem(400, 'no-such-table', error.message);
-        throw error;
-      });
+      const result = await tryRequest(deps, request);
       return answer(200, render(result, body.idempotency_key, correlationId));
     },
   );
+}
+
+async function tryRequest(deps: Deps, request: DryRunRequest): Promise<DryRunAnswer> {
+  try {
+    return await dryRunRequest(await loadMigration(deps), request);
+  } catch (error) {
+    if (error instanceof NoSuchWrite) throw new HttpProblem(400, 'no-such-table', error.message);
+    if (!(error instanceof SqlError)) throw error;
+    if (error.kind === 'limit') throw new HttpProblem(413, 'too-large', 'the row is too large for the Data API');
+    if (error.kind === 'configuration') throw error;
+    deps.log.warn('a dry run found a store unavailable', { reason: error.message });
+    throw new HttpProblem(503, 'store-unavailable', 'a store cannot be asked at the moment; nothing was tried', {
+      headers: { 'retry-after': String(COME_AGAIN_SECONDS) },
+    });
+  }
 }
 
 function bodyOf({ body = '', isBase64Encoded }: HttpEvent): string {
@@ -50,6 +72,8 @@ function bodyOf({ body = '', isBase64Encoded }: HttpEvent): string {
 
 function parseBody(text: string): z.output<typeof bodySchema> {
   let raw: unknown;
+  if (isDeeperThan(text, DEEPEST_BODY))
+    throw new HttpProblem(400, 'bad-body', `the body nests deeper than ${DEEPEST_BODY} levels`);
   try {
     raw = JSON.parse(text);
   } catch {

@@ -3,6 +3,7 @@ import { parseRetryMessage } from '../../lib/adapters/sqs/queues.ts';
 import type { Deps } from '../../lib/application/deps.ts';
 import { loadMigration, type Migration } from '../../lib/application/migration.ts';
 import { retryEvent } from '../../lib/application/relay/retry-event.ts';
+import type { RetryMessage } from '../../lib/contracts/messages.ts';
 import { SqlError } from '../../lib/ports/sql.ts';
 import { createHandler } from '../shared/handler.ts';
 
@@ -60,24 +61,42 @@ export async function sendAnew(
 export async function retryAll(migration: Migration, records: readonly RetryRecord[]): Promise<RetryAnswer> {
   const failed: string[] = [];
   for (const record of records) {
-    const isDone = await retryOne(migration, record).catch((error: unknown) => {
-      migration.deps.log.error('a retry message could not be worked on', {
-        messageId: record.messageId,
-        reason: String(error),
-      });
-      return false;
-    });
-    if (!isDone) failed.push(record.messageId);
+    if (!(await retryOne(migration, record))) failed.push(record.messageId);
   }
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
 }
 
-async function retryOne(migration: Migration, { body, receiptHandle, attributes }: RetryRecord): Promise<boolean> {
-  const message = parseRetryMessage(body);
-  const outcome = await retryEvent(migration, message, Number(attributes.ApproximateReceiveCount), Math.random());
+async function retryOne(migration: Migration, record: RetryRecord): Promise<boolean> {
+  const { body, messageId } = record;
+  let message: RetryMessage | undefined;
+  try {
+    message = parseRetryMessage(body);
+    return await settle(migration, message, record);
+  } catch (error) {
+    const { seq, correlationId } = message ?? {};
+    migration.deps.log.error('a retry message could not be worked on', {
+      messageId,
+      seq,
+      correlationId,
+      reason: String(error),
+    });
+    return false;
+  }
+}
+
+async function settle(
+  migration: Migration,
+  message: RetryMessage,
+  { receiptHandle, attributes }: RetryRecord,
+): Promise<boolean> {
+  const receives = Number(attributes.ApproximateReceiveCount);
+  const outcome = await retryEvent(migration, message, receives, Math.random());
   if (outcome.kind === 'done') return true;
   // A dead message is shown at once: its next receive is the one that moves it to the dead-letter queue.
-  const seconds = outcome.kind === 'later' ? outcome.seconds : 0;
-  await migration.deps.queues.showAgain(message.direction, receiptHandle, seconds);
+  await migration.deps.queues.showAgain(
+    message.direction,
+    receiptHandle,
+    outcome.kind === 'later' ? outcome.seconds : 0,
+  );
   return false;
 }

@@ -12,7 +12,7 @@ export const handler = createHandler<HttpEvent, HttpAnswer>(answerRouting);
 export function answerRouting(deps: Deps, event: HttpEvent): Promise<HttpAnswer> {
   return answering(
     event,
-    (error) => deps.log.error('the routing cannot be told', { reason: String(error) }),
+    (error, correlationId) => deps.log.error('the routing cannot be told', { correlationId, reason: String(error) }),
     async () => {
       const caller = callerOf(event);
       const allowed = tenantsOfCaller(deps.plan.reads.callers, caller);

@@ -72,12 +72,12 @@ export function answer(statusCode: number, body: string, headers: Readonly<Recor
 /** Runs the work of one request; what it refuses becomes a problem, and every answer carries the correlation id. */
 export async function answering(
   event: HttpEvent,
-  onFailure: (error: unknown) => void,
+  onFailure: (error: unknown, correlationId: string) => void,
   work: (correlationId: string) => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
   const correlationId = correlationIdOf(event);
   const answered = await work(correlationId).catch((error: unknown) => {
-    if (!(error instanceof HttpProblem)) onFailure(error);
+    if (!(error instanceof HttpProblem)) onFailure(error, correlationId);
     return problemOf(error, correlationId);
   });
   return { ...answered, headers: { ...answered.headers, [CORRELATION_HEADER]: correlationId } };

@@ -90,6 +90,8 @@ export interface JournalDocument {
   readonly by: string;
   readonly why: string;
   readonly execution: string | null;
+  /** Version of the flags that were in force; null: they could not be read. */
+  readonly flagsVersion?: number | null | undefined;
 }
 
 /** id `<ISO time>#<gate>#<random>`. */
@@ -188,6 +190,28 @@ export interface BreakerDocument {
   readonly openings: number;
 }
 
+export const INCIDENT_KINDS = ['bypass', 'foreign-write', 'history-lost'] as const;
+
+/** id `<store>/<kind>/<subject>`. What must not happen and did: open until it is mended and verified, or a person closes it. */
+export interface IncidentDocument {
+  readonly kind: (typeof INCIDENT_KINDS)[number];
+  readonly store: StoreName;
+  /** Table, function or role; for a foreign write role, application, client and table. */
+  readonly subject: string;
+  readonly says: string;
+  /** Rows of a foreign write; else 1. */
+  readonly count: number;
+  /** Some of the row keys; never row contents. */
+  readonly sample: readonly string[];
+  readonly firstAt: string;
+  readonly lastAt: string;
+  /** When it was no longer found. Writes may have escaped before: it stays open until a clean full pass that began later. */
+  readonly mendedAt?: string | undefined;
+  /** A person asked for it to be closed; carried out within a minute. */
+  readonly closing?: Mark | undefined;
+  readonly closed?: Mark | undefined;
+}
+
 export interface Documents {
   readonly control: ControlDocument;
   readonly machine: MachineDocument;
@@ -201,6 +225,7 @@ export interface Documents {
   readonly progress: ProgressDocument;
   readonly reads: CounterDocument;
   readonly breaker: BreakerDocument;
+  readonly incident: IncidentDocument;
 }
 
 export const DOCUMENT_KINDS = [
@@ -216,5 +241,6 @@ export const DOCUMENT_KINDS = [
   'progress',
   'reads',
   'breaker',
+  'incident',
 ] as const satisfies readonly (keyof Documents)[];
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];

@@ -2,10 +2,13 @@
 import type { GateDecision } from '../domain/gate.ts';
 import type { ForwardMachine, Machine } from '../domain/phase.ts';
 
+/** Stands in a scope for every tenant that the plan puts into the region. */
+export const REGION_PREFIX = 'region:';
+
 export interface MachineInput {
   /** The plan's name; refused when it is not the deployed one. */
   readonly plan: string;
-  /** Tenants that the execution is about; absent or empty: all. */
+  /** Tenants that the execution is about, or `region:<name>` for all of a region; absent or empty: all. */
   readonly scope?: readonly string[] | undefined;
   /** Runs the same code and changes nothing but logs and an evidence record marked dryRun. */
   readonly dryRun?: boolean | undefined;

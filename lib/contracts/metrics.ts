@@ -25,6 +25,8 @@ export const METRICS = {
   readLatency: { name: 'ReadLatency', unit: 'Milliseconds', by: 'store' },
   readFallbacks: { name: 'ReadFallbacks', unit: 'Count', by: 'none' },
   breakerOpened: { name: 'BreakerOpened', unit: 'Count', by: 'none' },
+  /** 1 while a store is found restored to an earlier state, by direction. */
+  historyLost: { name: 'HistoryLost', unit: 'Count', by: 'direction' },
   foreignWrites: { name: 'ForeignWrites', unit: 'Count', by: 'store' },
   stepFailed: { name: 'StepFailed', unit: 'Count', by: 'none' },
   windowExceeded: { name: 'WindowExceeded', unit: 'Count', by: 'none' },

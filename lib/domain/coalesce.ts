@@ -1,6 +1,7 @@
 /**
  * One state a row key: a batch applies at most one event for each, because a statement cannot touch a row twice and only the
- * newest state matters. What must survive of the older ones is where the row was: its first old tenant (protocol §5.5).
+ * newest state matters. What must survive of the older ones is where the row was: its old tenant (protocol §5.5). One event speaks
+ * for one old tenant, whose door judges it; of a row that moved on from a second one the later events wait for the next claim.
  */
 export interface Coalescable {
   readonly table: string;
@@ -12,7 +13,7 @@ export interface Coalescable {
 }
 
 export interface Coalesced<Event> {
-  /** Newest of each key, in order of seq, carrying the first event's old tenant. */
+  /** Newest of each key that one old tenant can speak for, in order of seq, carrying that tenant. */
   readonly events: readonly Event[];
   /** Older ones, ended by the newer state of the same row. */
   readonly superseded: readonly Event[];
@@ -24,12 +25,14 @@ export function coalesce<Event extends Coalescable>(events: readonly Event[]): C
   const superseded: Event[] = [];
   for (const sameRow of byKey.values()) {
     const ordered = sameRow.toSorted((one, other) => (one.seq < other.seq ? -1 : 1));
-    const last = ordered.at(-1);
     // An insert has no old tenant: the row was nowhere, so a later event of the batch says where it has been since.
     const left = ordered.find((event) => event.oldTenant !== null);
+    const movedOn = ordered.findIndex((event) => event.oldTenant !== null && event.oldTenant !== left?.oldTenant);
+    const together = movedOn === -1 ? ordered : ordered.slice(0, movedOn);
+    const last = together.at(-1);
     if (last === undefined) continue;
     newest.push(left === undefined ? last : { ...last, oldTenant: left.oldTenant, oldGeneration: left.oldGeneration });
-    superseded.push(...ordered.slice(0, -1));
+    superseded.push(...together.slice(0, -1));
   }
   return { events: newest.toSorted((one, other) => (one.seq < other.seq ? -1 : 1)), superseded };
 }

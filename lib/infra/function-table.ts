@@ -22,6 +22,8 @@ export type Ability =
   | 'wake-relay'
   /** Looks at other executions of the machines. */
   | 'describe-executions'
+  /** Starts the copy of tenants that a flag turned on. */
+  | 'start-backfill'
   /** Turns the termination protection of the two stacks on and off. */
   | 'protect-stacks';
 
@@ -87,7 +89,7 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
     memory: 512,
     timeout: STEP_SECONDS,
     purposes: ['relay', 'apply', 'backfill', 'compare'],
-    abilities: ['read-flags', 'wake-relay', 'protect-stacks'],
+    abilities: ['read-flags', 'wake-relay', 'protect-stacks', 'describe-executions', 'start-backfill'],
   },
   'dry-run': {
     about: 'POST dry-run: a write that is rolled back',

@@ -86,6 +86,7 @@ describe(`under mishaps (seed ${seed})`, () => {
         async () => {
           // What a lost message left on the retry queue: the sweep, without its 20 minutes.
           await stage.deps.databases.open('legacy', 'relay').query(redriveEvents(['retry']));
+          if (process.env.CHAOS_LOG === '1') console.error('LEFT', new Date().toISOString(), JSON.stringify(await stage.query('legacy', `SELECT table_name, state, op, reason, count(*)::int AS n, min(row_key) AS one FROM crossfade.outbox WHERE state IN ('pending', 'retry') GROUP BY 1, 2, 3, 4`)), JSON.stringify(await stage.query('target', 'SELECT table_name, reason, count(*)::int AS n, min(row_key) AS one FROM crossfade.repair_queue GROUP BY 1, 2')), JSON.stringify(await stage.query('legacy', 'SELECT name, holder, until - clock_timestamp() AS left FROM crossfade.lease')));
           return [
             ...(await stage.query(
               'legacy',

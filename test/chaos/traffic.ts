@@ -16,7 +16,7 @@ CREATE TABLE public.entries (
 export const TRAFFIC_PLAN = `
 tenants: { column: tenant_id }
 tables: { accounts: , entries: { tenant: { parent: accounts, on: { account_id: id } } } }
-relay: { shards: 2, batchRows: 60, poll: 50ms, suspend: 300ms, lease: 1s }
+relay: { shards: 2, batchRows: 200, poll: 50ms, suspend: 300ms, lease: 1s }
 `;
 
 export interface Acknowledged {
@@ -71,7 +71,7 @@ export function startTraffic(url: string, random: () => number): Traffic {
         client = undefined;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
-      await new Promise((resolve) => setTimeout(resolve, 4));
+      await new Promise((resolve) => setTimeout(resolve, 12));
     }
     await client?.end().catch(() => undefined);
   };

@@ -36,6 +36,8 @@ it('is not fooled: wrong lines are found', async () => {
     'npm run local -- start',
     'npm run local -- up --plain shop.yaml',
     'npm run demo --seed 1',
+    'npm run bench -- everything',
+    'npm run bench -- relay --fast',
     'npm run cdk -- deploy --all',
     'npx crossfade status shop',
     'npx crossfade start everything --wait --quick',

@@ -9,6 +9,7 @@ const SCRIPTS: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(CHECKOUT, 'package.json'), 'utf8'),
 ).scripts;
 const LOCAL_USAGE = readFileSync(join(CHECKOUT, 'bin/local.ts'), 'utf8');
+const BENCH_USAGE = readFileSync(join(CHECKOUT, 'bench/main.ts'), 'utf8');
 /** Of the CDK CLI, as far as the documents use it. */
 const CDK_COMMANDS = ['bootstrap', 'synth', 'diff', 'deploy', 'destroy', 'list'];
 /** What a reader's shell has anyway. */
@@ -44,6 +45,7 @@ function faultOfNpm([verb, ...args]: readonly string[], awsOnly: boolean): strin
   const given = rest[0] === '--' ? rest.slice(1) : rest;
   if (rest.length > 0 && rest[0] !== '--') return `npm keeps ${rest[0]} for itself; put -- before it`;
   if (script === 'local') return faultOfLocal(given);
+  if (script === 'bench') return faultOfBench(given);
   if (script === 'cdk') return faultOfCdk(given, awsOnly);
   return undefined;
 }
@@ -52,6 +54,12 @@ function faultOfLocal([command = '', ...options]: readonly string[]): string | u
   if (!['up', 'status', 'down'].includes(command)) return `npm run local has no command ${command}`;
   const unknown = options.find((word) => word.startsWith('--') && !LOCAL_USAGE.includes(`[${word}`));
   return unknown === undefined ? undefined : `npm run local has no option ${unknown}`;
+}
+
+function faultOfBench([suite = '', ...options]: readonly string[]): string | undefined {
+  if (suite !== 'relay') return `npm run bench has no suite ${suite}`;
+  const unknown = options.find((word) => word.startsWith('--') && !BENCH_USAGE.includes(`[${word}`));
+  return unknown === undefined ? undefined : `npm run bench has no option ${unknown}`;
 }
 
 function faultOfCdk([command = '']: readonly string[], awsOnly: boolean): string | undefined {

@@ -39,6 +39,22 @@ describe('alarms', () => {
     });
   });
 
+  it('fire on a drain rate below the write rate for five minutes', () => {
+    const { control } = deploy(DEV_PLAN);
+
+    for (const direction of ['forward', 'reverse']) {
+      control.hasResourceProperties('AWS::CloudWatch::Alarm', {
+        AlarmName: `crossfade-shop-drain-behind-${direction}`,
+        MetricName: 'DrainPercent',
+        Dimensions: Match.arrayWith([{ Name: 'direction', Value: direction }]),
+        Threshold: 95,
+        ComparisonOperator: 'LessThanThreshold',
+        DatapointsToAlarm: 5,
+        TreatMissingData: 'notBreaching',
+      });
+    }
+  });
+
   it('take silence for a failure only where cycles should end', () => {
     const { control } = deploy(DEV_PLAN);
 
@@ -76,5 +92,14 @@ describe('the dashboard', () => {
       for (const graph of ['write latency', 'error rate', 'replication lag'])
         expect.soft(body).toContain(`${store}: ${graph}`);
     }
+  });
+
+  it('shows the write rate beside the drain rate, and what was set aside', () => {
+    const { control } = deploy(DEV_PLAN);
+    const [dashboard] = Object.values(control.findResources('AWS::CloudWatch::Dashboard'));
+    const body = JSON.stringify(dashboard);
+
+    for (const shown of ['WriteRate', 'DrainRate', 'EventsParked', 'EventsDead', 'forward dead letters'])
+      expect.soft(body).toContain(shown);
   });
 });

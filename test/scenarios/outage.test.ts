@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { retryAll, sendAnew } from '../../lambdas/retry/handler.ts';
 import { createVirtualClock } from '../../lib/adapters/memory/clock.ts';
+import { createMemoryDocuments } from '../../lib/adapters/memory/documents.ts';
 import { createMemoryMetrics } from '../../lib/adapters/memory/metrics.ts';
 import { createMemoryQueues } from '../../lib/adapters/memory/queues.ts';
 import type { Deps } from '../../lib/application/deps.ts';
@@ -120,6 +121,22 @@ describe('ten minutes without the target', () => {
     await notes.legacy.query('UPDATE crossfade.outbox SET not_before = NULL');
     await relayFor(12);
     expect(await states()).toEqual([{ state: 'published', events: 1 }]);
+  });
+});
+
+describe('a delivery that is held', () => {
+  it('costs an event that was being retried no try: it waits with the relay', async () => {
+    const { deps } = anOutage('target', DOWN);
+    const held = { ...deps, databases: notes.deps.databases, documents: createMemoryDocuments() };
+    await held.documents.put('control', 'control', { deliveryHeld: { by: 'ann', at: 'now', why: 'test' } }, 'any');
+    await notes.legacy.query(`UPDATE notes SET body = 'held' WHERE id = 4`);
+    const { rows } = await notes.legacy.query(`UPDATE crossfade.outbox SET state = 'retry' RETURNING seq::text AS seq`);
+    const message = { direction: 'forward', seq: rows[0].seq, correlationId: null, reason: 'lock' } as const;
+
+    const outcome = await retryEvent({ ...(await notes.load()), deps: held }, message, 3, 0);
+
+    expect(outcome).toEqual({ kind: 'done' });
+    expect(await states()).toEqual([{ state: 'pending', events: 1 }]);
   });
 });
 

@@ -35,9 +35,11 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await test.legacy.query(`UPDATE crossfade.outbox SET state = 'pending' WHERE state IN ('parked', 'dead'); DELETE FROM notes`);
+  await test.legacy.query(
+    `UPDATE crossfade.outbox SET state = 'pending' WHERE state IN ('parked', 'dead'); DELETE FROM notes`,
+  );
   await settle(test);
-  await test.legacy.query(`UPDATE crossfade.outbox SET captured_at = ${LONG_AGO}`);
+  await test.legacy.query(`UPDATE crossfade.outbox SET captured_at = ${LONG_AGO}, touched_at = ${LONG_AGO}`);
   await test.target.query(`UPDATE crossfade.applied_log SET applied_at = ${LONG_AGO}`);
   await purge();
 });
@@ -65,7 +67,13 @@ describe('row versions', () => {
     await purge();
 
     const migration = await test.load();
-    const applied = await applyReads(migration, tableNamed(migration, 'notes'), 'forward', toSnapshotRead(late), 'late');
+    const applied = await applyReads(
+      migration,
+      tableNamed(migration, 'notes'),
+      'forward',
+      toSnapshotRead(late),
+      'late',
+    );
 
     expect(applied.refused).toEqual(['[1]']);
     expect(await target()).toEqual([]);
@@ -187,7 +195,7 @@ describe('outbox and applied log', () => {
     await settle(test);
     await test.legacy.query(`UPDATE notes SET body = 'c' WHERE id = 2`);
     await test.legacy.query(`UPDATE crossfade.outbox SET state = 'dead', reason = 'test' WHERE state = 'pending'`);
-    await test.legacy.query(`UPDATE crossfade.outbox SET captured_at = ${LONG_AGO} WHERE row_key = '[2]'`);
+    await test.legacy.query(`UPDATE crossfade.outbox SET captured_at = ${LONG_AGO}, touched_at = ${LONG_AGO} WHERE row_key = '[2]'`);
 
     await purge();
 
@@ -254,7 +262,16 @@ async function readNow(id: number): Promise<readonly SourceRow[]> {
 async function claim(): Promise<{ readonly authority: string; readonly events: readonly ClaimedEvent[] }> {
   const source = test.deps.databases.open('legacy', 'relay');
   const rows = await source.query<ClaimedRow>(
-    claimEvents({ direction: 'forward', shard: 0, shards: 1, holder: 'zombie', leaseMs: 1, limit: 100, troubled: [], afterTenant: null }),
+    claimEvents({
+      direction: 'forward',
+      shard: 0,
+      shards: 1,
+      holder: 'zombie',
+      leaseMs: 1,
+      limit: 100,
+      troubled: [],
+      afterTenant: null,
+    }),
   );
   await test.legacy.query('DELETE FROM crossfade.lease');
   return toClaimed(rows);
@@ -263,11 +280,15 @@ async function claim(): Promise<{ readonly authority: string; readonly events: r
 const target = async () => (await test.target.query('SELECT id, body FROM notes ORDER BY id')).rows;
 const floorOf = async () => (await test.target.query('SELECT floor::text FROM crossfade.control')).rows[0].floor;
 const versions = async () =>
-  (await test.target.query(`SELECT row_key || ' ' || kind::text AS v FROM crossfade.row_version ORDER BY 1`)).rows.map(({ v }) => v);
+  (await test.target.query(`SELECT row_key || ' ' || kind::text AS v FROM crossfade.row_version ORDER BY 1`)).rows.map(
+    ({ v }) => v,
+  );
 
 async function somebodyWaits(admin: pg.Client): Promise<void> {
   for (;;) {
-    const { rows } = await admin.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`);
+    const { rows } = await admin.query(
+      `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+    );
     if (rows.length > 0) return;
   }
 }

@@ -1,5 +1,6 @@
 /** What happens to an event that fails: retried apart from the others, dead-lettered with its reason, brought back by hand; and delivery that is held. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createMemoryMetrics } from '../../lib/adapters/memory/metrics.ts';
 import type { MemoryQueues } from '../../lib/adapters/memory/queues.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { carryOutRedrive } from '../../lib/application/operate/carry-out-redrive.ts';
@@ -111,6 +112,46 @@ describe('the emergency stop', () => {
     await relay();
 
     expect(await stateOf('[9]')).toMatchObject({ state: 'published' });
+  });
+});
+
+describe('a held delivery', () => {
+  it('shows in the lag while it lasts, and questions are answered', async () => {
+    await notes.deps.documents.put(
+      'control',
+      'control',
+      { deliveryHeld: { by: 'somebody', at: 'now', why: 'test' } },
+      'any',
+    );
+    const at = notes.deps.clock.now().toISOString();
+    const query = { by: 'row', table: 'notes', rowKey: '[10]' };
+    const state = { query, requestedBy: 'ann', requestedAt: at, answer: null };
+    await notes.deps.documents.put('progress', 'trace/held', { work: 'trace/held', state, at }, 'absent');
+    await notes.legacy.query(`INSERT INTO notes VALUES (10, 'acme', 'held')`);
+    const metrics = createMemoryMetrics();
+
+    await runRelay({ ...notes.deps, metrics }, 'forward', { until: new Date(Date.now() + 700) });
+
+    await notes.deps.documents.put('control', 'control', {}, 'any');
+    expect(metrics.all.map(({ name }) => name)).toEqual(expect.arrayContaining(['replicationLag', 'drainPercent']));
+    const answered = await notes.deps.documents.get('progress', 'trace/held');
+    expect(answered?.value.state.answer).toMatchObject({ steps: [{ what: 'captured' }, { what: 'pending' }] });
+    await relay();
+  });
+
+  it('of a direction that is not in force says nothing', async () => {
+    await notes.deps.documents.put(
+      'control',
+      'control',
+      { deliveryHeld: { by: 'somebody', at: 'now', why: 'test' } },
+      'any',
+    );
+    const metrics = createMemoryMetrics();
+
+    await runRelay({ ...notes.deps, metrics }, 'reverse', { until: new Date(Date.now() + 60_000) });
+
+    await notes.deps.documents.put('control', 'control', {}, 'any');
+    expect(metrics.all).toEqual([]);
   });
 });
 

@@ -6,6 +6,7 @@ import { fenceStore, installCapture, installSchemas } from '../../lib/applicatio
 import { carryOutTraces } from '../../lib/application/operate/carry-out-traces.ts';
 import { runRelay } from '../../lib/application/relay/relay.ts';
 import { retryEvent } from '../../lib/application/relay/retry-event.ts';
+import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import { traceWrite } from '../../lib/application/trace/trace-write.ts';
 import type { TraceAnswer, TraceQuery } from '../../lib/contracts/trace.ts';
@@ -150,6 +151,46 @@ describe('a write that failed', () => {
     const lines = log.lines.filter(({ message }) => message.startsWith('event') || message.startsWith('an event'));
     expect(lines.map(({ fields }) => fields.correlationId)).toEqual(['web-3', 'web-4']);
     expect(JSON.stringify([answer, log.lines])).not.toContain('poison');
+  });
+});
+
+describe('a write that no event carried over', () => {
+  it('of a tenant that is off is told as suppressed', async () => {
+    await write('web-5', `INSERT INTO notes VALUES (50, 'off', 'n')`);
+    await relay();
+
+    const answer = await tell({ by: 'correlation', id: 'web-5' });
+
+    expect(kinds(answer)).toEqual(['captured', 'suppressed']);
+    expect(answer.steps[1]?.detail).toContain('its tenant is off');
+  });
+
+  it('in the same batch as a newer one of its row is told as superseded', async () => {
+    await write('web-6', `INSERT INTO notes VALUES (51, 'acme', 'old')`);
+    await write('web-7', `UPDATE notes SET body = 'new' WHERE id = 51`);
+    await relay();
+
+    const older = await tell({ by: 'correlation', id: 'web-6' });
+
+    expect(kinds(older)).toEqual(['captured', 'applied', 'superseded']);
+    expect(older.steps[1]?.correlationId).toBe('web-7');
+    expect(older.steps[2]?.detail).toContain('a newer state of the row was in the same batch');
+  });
+
+  it('of a repair is found by the batch of the repair', async () => {
+    await notes.target.query(
+      'ALTER TABLE notes DISABLE TRIGGER ALL; DELETE FROM notes WHERE id = 1; ALTER TABLE notes ENABLE TRIGGER ALL',
+    );
+    const migration = await notes.load();
+    const table = migration.byName.get('notes');
+    if (table === undefined) throw new Error('the plan has this table');
+    await repairKeys(migration, table, 'forward', ['[1]'], 'repair-7');
+
+    const answer = await tell({ by: 'correlation', id: 'repair-7' });
+
+    expect(kinds(answer)).toEqual(['repaired']);
+    expect(answer.steps[0]?.detail).toContain('in batch repair-7');
+    expect(answer.rows).toMatchObject([{ version: expect.stringMatching(/^read 1\//), same: true }]);
   });
 });
 

@@ -9,7 +9,9 @@ export function checkAtRest(world: World): void {
   for (const [key, truth] of world.truth) {
     const held = source.stateOf(key);
     if (held.version !== truth.version || (held.row === null) !== (truth.row === null))
-      world.fail(`k${key}: the last acknowledged write is ${stateText(truth)}, ${source.name} holds ${stateText(held)}`);
+      world.fail(
+        `k${key}: the last acknowledged write is ${stateText(truth)}, ${source.name} holds ${stateText(held)}`,
+      );
   }
   const lost = source.outbox.find(({ status }) => status === 'pending');
   if (lost !== undefined) world.fail(`seq ${lost.seq} waits for ever`);
@@ -25,6 +27,8 @@ export function checkAtRest(world: World): void {
     if (!isWanted && !isShown) continue;
     const isEqual = isWanted && shown.version === wanted.version && shown.row?.value === wanted.row?.value;
     if (!isEqual)
-      world.fail(`k${key}: ${source.name} holds ${stateText(wanted)}${isWanted ? '' : ' (off)'}, ${receiver.name} shows ${stateText(shown)}`);
+      world.fail(
+        `k${key}: ${source.name} holds ${stateText(wanted)}${isWanted ? '' : ' (off)'}, ${receiver.name} shows ${stateText(shown)}`,
+      );
   }
 }

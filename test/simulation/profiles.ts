@@ -15,9 +15,14 @@ export const PROFILE_NAMES = [
   'order',
   'install',
   'tenants',
+  'toggles',
+  'opening',
+  'reopening',
+  'moves',
   'purge',
   'unique',
   'deferrable',
+  'timeline',
   'epoch',
   'switchover',
   'everything',
@@ -64,16 +69,39 @@ const TENANTS: Profile = {
   others: (world) => [controller(world, 'controller 1'), controller(world, 'controller 2')],
 };
 
+const TOGGLES: Profile = { ...TENANTS, keys: 1, tenants: ['a'], moves: 0, writers: 2, transactions: 3 };
+
 const UNIQUE: Profile = { ...PLAIN, keys: 3, values: ['x', 'y'], strays: 1 };
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   order: { ...PLAIN, keys: 1 },
   install: { ...PLAIN, begins: 'off', strays: 0, others: (world) => [installer(world)] },
   tenants: TENANTS,
+  toggles: TOGGLES,
+  opening: {
+    ...TOGGLES,
+    begins: 'off',
+    others: (world) => [controller(world, 'controller', ['on', 'on', 'rollback'])],
+  },
+  reopening: {
+    ...TOGGLES,
+    begins: 'on',
+    strays: 0,
+    others: (world) => [
+      controller(world, 'controller 1', ['off', 'rollback']),
+      controller(world, 'controller 2', ['on']),
+    ],
+  },
+  moves: { ...TENANTS, keys: 1, moves: 0.7, tenants: ['a', 'b', 'c'], writers: 2, strays: 1, transactions: 3 },
   purge: { ...PLAIN, others: (world) => [purger(world, 'purge 1'), purger(world, 'purge 2')] },
   unique: UNIQUE,
   deferrable: { ...UNIQUE, isDeferrable: true },
-  epoch: { ...TENANTS, keys: 1, others: (world) => [restorer(world), purger(world, 'purge'), ...sometimes(world, 0.3, controller)] },
+  timeline: { ...PLAIN, keys: 1, others: (world) => [restorer(world)] },
+  epoch: {
+    ...TENANTS,
+    keys: 1,
+    others: (world) => [restorer(world), purger(world, 'purge'), ...sometimes(world, 0.6, controller)],
+  },
   switchover: {
     ...PLAIN,
     others: (world) => [
@@ -87,11 +115,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     ...TENANTS,
     keys: 3,
     values: ['x', 'y'],
-    others: (world) => [
-      controller(world, 'controller'),
-      purger(world, 'purge'),
-      ...sometimes(world, 0.3, restorer),
-    ],
+    others: (world) => [controller(world, 'controller'), purger(world, 'purge'), ...sometimes(world, 0.3, restorer)],
   },
 };
 
@@ -107,7 +131,9 @@ export function peopleOf(world: World): readonly ProcessSpec[] {
   target.isCaptured = rules.applierWrites === 'captured';
   return [
     ...Array.from({ length: profile.writers }, (_, index) => aWriter(world, `writer ${index + 1}`)),
-    ...Array.from({ length: random.below(profile.strays + 1) }, (_, index) => strayRead(world, `stray read ${index + 1}`)),
+    ...Array.from({ length: random.below(profile.strays + 1) }, (_, index) =>
+      strayRead(world, `stray read ${index + 1}`),
+    ),
     ...relayWorkers(world, 'forward'),
     retryConsumer(world),
     repairWorker(world, 'forward'),

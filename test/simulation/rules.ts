@@ -64,12 +64,16 @@ export interface Rules {
   // ---- epoch (§8) ----
   readonly epochStamped: 'at-capture' | 'at-claim' | 'never';
   readonly otherEpochs: 'refused' | 'accepted';
+  /** An event of an epoch that the receiver has not got yet. Both are right as long as doors are opened anew, under a G that sees it. */
+  readonly epochAhead: 'refused' | 'waits';
   readonly repairAfterEpoch: 'full' | 'none';
   /** Writers that captured under the old epoch end before the full repair reads. */
   readonly epochWaits: 'for-writers' | 'not';
   /** Doors and the floor hold snapshots of the lost timeline. */
   readonly epochResets: 'doors-and-floor' | 'doors' | 'floor';
 
+  /** The backup may have forgotten generations that doors have seen, also those of tenants that are off now. */
+  readonly generationsLifted: 'of-all' | 'of-those-on';
   /** G of a lost timeline must not open a door in the new one. */
   readonly lateDoor: 'refused-by-epoch' | 'opens';
 
@@ -119,9 +123,11 @@ export const CORRECT: Rules = {
   collision: 'newer-wins',
   epochStamped: 'at-capture',
   otherEpochs: 'refused',
+  epochAhead: 'refused',
   repairAfterEpoch: 'full',
   epochWaits: 'for-writers',
   epochResets: 'doors-and-floor',
+  generationsLifted: 'of-all',
   lateDoor: 'refused-by-epoch',
   fenceLegacy: 'waits-for-writers',
   fenceTarget: 'waits-for-writers',

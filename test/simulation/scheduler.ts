@@ -79,6 +79,8 @@ interface Running {
   process: Process;
   wait: Wait | undefined;
   priority: number;
+  /** Delayed in the middle of its work until this step. */
+  asleepUntil: number;
 }
 
 /** More than any history needs to come to rest; a protocol that goes in circles reaches it. */
@@ -97,13 +99,14 @@ export function runProcesses(
   const { random } = world;
   // Small: one process runs ahead for long while others sleep in the middle of their work. 1: every step is drawn afresh.
   const restlessness = random.pick([0.1, 0.3, 1]);
+  const sleepiness = random.pick([0, 0.04, 0.12]);
   let running = specs.map((spec) => begin(spec, random.next()));
   for (let step = 0; ; step++) {
     world.isFaulty = step < budget;
     if (step > MOST_STEPS) world.fail(`does not come to rest within ${MOST_STEPS} steps`);
     // Once the faults are over everybody gets a turn.
     if (!world.isFaulty) for (const each of running) each.priority = random.next();
-    const chosen = choose(running);
+    const chosen = choose(running, step);
     // Others may go on while two wait for each other: locks are not waited for without end.
     const isLate = chosen === undefined || (!world.isFaulty && random.chance(0.02));
     const stuck = isLate ? running.find(({ wait }) => wait?.kind === 'lock' && !wait.isReady()) : undefined;
@@ -114,8 +117,14 @@ export function runProcesses(
       continue;
     }
     if (chosen === undefined) {
-      if (world.isFaulty) step = budget;
+      if (running.some(({ asleepUntil }) => asleepUntil > step)) for (const each of running) each.asleepUntil = 0;
+      else if (world.isFaulty) step = budget;
       else if (!onQuiet()) return;
+      continue;
+    }
+    if (world.isFaulty && random.chance(sleepiness)) {
+      // Until the others are far on, or at rest.
+      chosen.asleepUntil = step + random.below(budget);
       continue;
     }
     if (random.chance(restlessness)) chosen.priority = random.next();
@@ -125,17 +134,17 @@ export function runProcesses(
 }
 
 function begin(spec: ProcessSpec, priority: number): Running {
-  const running: Running = { spec, process: spec.start(), wait: undefined, priority };
+  const running: Running = { spec, process: spec.start(), wait: undefined, priority, asleepUntil: 0 };
   // Up to its first step: nothing happens before it.
   const first = running.process.next('works');
   running.wait = first.done === true ? undefined : first.value;
   return running;
 }
 
-function choose(running: readonly Running[]): Running | undefined {
+function choose(running: readonly Running[], step: number): Running | undefined {
   let chosen: Running | undefined;
   for (const candidate of running) {
-    if (chosen !== undefined && candidate.priority <= chosen.priority) continue;
+    if (candidate.asleepUntil > step || (chosen !== undefined && candidate.priority <= chosen.priority)) continue;
     if (candidate.wait === undefined || candidate.wait.isReady()) chosen = candidate;
   }
   return chosen;
@@ -153,7 +162,8 @@ function advance(world: World, running: Running): boolean {
     return !spec.restarts;
   }
   const fate: Fate = draw < crashes + fails ? 'fails' : draw < crashes + fails + answerLost ? 'answer-lost' : 'works';
-  if (fate !== 'works') world.note(() => `${spec.name}: its step ${fate === 'fails' ? 'fails' : 'works, but its answer is lost'}`);
+  if (fate !== 'works')
+    world.note(() => `${spec.name}: its step ${fate === 'fails' ? 'fails' : 'works, but its answer is lost'}`);
   try {
     const next = running.process.next(fate);
     running.wait = next.done === true ? undefined : next.value;

@@ -43,13 +43,22 @@ export function createSqsQueues(client: SQSClient, urls: QueueUrls): RetryQueues
   };
 }
 
-/** @throws {TypeError} when the body is not one of our messages. */
+/** @throws {TypeError | SyntaxError} when the body is not one of our messages. */
 export function parseRetryMessage(body: string): RetryMessage {
   const { direction, seq, correlationId, reason } = JSON.parse(body) as Partial<Record<keyof RetryMessage, unknown>>;
   const known = DIRECTIONS.find((candidate) => candidate === direction);
   if (known === undefined || typeof seq !== 'string' || typeof reason !== 'string')
     throw new TypeError('the message is not a retry message of Crossfade');
   return { direction: known, seq, correlationId: typeof correlationId === 'string' ? correlationId : null, reason };
+}
+
+/** What is no message of ours stands for no event: drained, it is dropped, or it would be in front of all others for ever. */
+function readRetryMessage(body: string): RetryMessage | undefined {
+  try {
+    return parseRetryMessage(body);
+  } catch {
+    return undefined;
+  }
 }
 
 async function sendBatch(
@@ -116,7 +125,8 @@ async function drain(
     if (Messages.length === 0) break;
     for (const [index, { Body = '', ReceiptHandle }] of Messages.entries()) {
       try {
-        await back(parseRetryMessage(Body));
+        const message = readRetryMessage(Body);
+        if (message !== undefined) await back(message);
       } catch (error) {
         await Promise.all(Messages.slice(index).map((left) => giveBack(client, QueueUrl, left.ReceiptHandle)));
         throw error;

@@ -9,6 +9,7 @@ import { readPage, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Deps } from '../deps.ts';
 import { again, proceed } from '../machines/step.ts';
 import { loadMigration, type Migration } from '../migration.ts';
+import { describeHold, isDeliveryHeld, readHold } from '../relay/delivery-hold.ts';
 import { type AppliedReads, addApplied, applyReads, repairKeys, toSnapshotRead } from '../rows/apply-reads.ts';
 import { copyData } from './plan-copy.ts';
 import { type CopiedTenant, MAX_FAILED, readProgress, saveProgress, type TableProgress } from './progress.ts';
@@ -21,6 +22,8 @@ import { withRetries } from './with-retries.ts';
 const CALL_MS = 200_000;
 /** How often a closed window is looked at. */
 const WINDOW_SECONDS = 60;
+/** How often a held delivery is looked at. */
+const HOLD_SECONDS = 5;
 /** Rows that were refused because their door opened after the snapshot are read again so often. */
 const FRESH_READS = 3;
 
@@ -55,6 +58,7 @@ export async function copy(deps: Deps, run: Run, data: unknown): Promise<StepRes
       notes.push(
         `${table.name}: ${now.rows} rows in ${now.batches} batches, ${now.removed} removed, ${now.failures} failed`,
       );
+      if (end.stop === 'held') return answer(HOLD_SECONDS, [describeHold((await readHold(deps)) ?? undefined)]);
       if (end.stop === 'window') return answer(WINDOW_SECONDS, ['outside the off-peak window; waits until it opens']);
       if (end.stop === 'time') return answer(0);
     }
@@ -65,7 +69,7 @@ export async function copy(deps: Deps, run: Run, data: unknown): Promise<StepRes
 
 interface PhaseEnd {
   readonly progress: TableProgress;
-  readonly stop: 'window' | 'time' | null;
+  readonly stop: 'window' | 'time' | 'held' | null;
 }
 
 async function copyTable(copying: Copying, table: MigratedTable, from: TableProgress): Promise<PhaseEnd> {
@@ -139,6 +143,7 @@ async function sweepTable(copying: Copying, table: MigratedTable, from: TablePro
 /** Keeps to the window, to the call's time and to the rate. */
 async function mayGoOn(copying: Copying): Promise<PhaseEnd['stop']> {
   const { clock, plan } = copying.migration.deps;
+  if (await isDeliveryHeld(copying.migration.deps)) return 'held';
   const now = clock.now();
   if (plan.backfill.offPeak !== undefined && !isOpen(plan.backfill.offPeak, now)) return 'window';
   if (now.getTime() >= copying.until) return 'time';

@@ -10,6 +10,7 @@ import { comparePass, type PassResult } from '../reconcile/compare-pass.ts';
 import { type Comparison, planComparison } from '../reconcile/comparison.ts';
 import type { DriftRow } from '../reconcile/settle-round.ts';
 import { sightRows } from '../reconcile/sight-rows.ts';
+import { describeHold, readHold } from '../relay/delivery-hold.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 import { markCopied } from '../tenants/exposure.ts';
 import { copyData } from './plan-copy.ts';
@@ -17,6 +18,8 @@ import { type CopiedTenant, readProgress, saveProgress } from './progress.ts';
 
 const CALL_MS = 40_000;
 const MAX_DETAILS = 20;
+/** How often a held delivery is looked at. */
+const HOLD_SECONDS = 5;
 const ROWS_AT_ONCE = 200;
 
 export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<StepResult> {
@@ -36,6 +39,8 @@ export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<S
   const result = await comparePass(migration, comparison, { id, until });
   if (result === undefined) return again(0, { data, notes: ['compares what was copied'] });
 
+  const hold = await readHold(deps);
+  if (hold !== null && result.drift.length > 0) return again(HOLD_SECONDS, { data, notes: [describeHold(hold)] });
   const remaining = await mend(migration, comparison, result.drift);
   const failed = await failuresOf(migration, comparison, tenants);
   // A row that could not be written refuses also while an event of it is open: that event meets the same obstacle.

@@ -3,7 +3,7 @@
  * are brought along from legacy, because the relay would carry them too; one that neither store has is a fault.
  */
 import type { MigratedTable } from '../../domain/table.ts';
-import type { SqlSession } from '../../ports/sql.ts';
+import { SqlError, type SqlSession } from '../../ports/sql.ts';
 import { type MappedPayload, readMapped } from '../../sql/dry-run/map-payload.ts';
 import {
   missesParent,
@@ -25,6 +25,8 @@ export interface Tried {
   readonly waits: readonly string[];
 }
 
+const VANISHED =
+  'the statement succeeds and leaves no row under its key: a trigger or rule of the target discards or changes it';
 /** Deeper chains of parents than this are left to fail. */
 const MOST_GENERATIONS = 12;
 
@@ -42,8 +44,12 @@ export async function tryInTarget(migration: Migration, table: MigratedTable, ma
       throw new RolledBack(written?.row ?? null);
     });
   } catch (error) {
-    if (error instanceof RolledBack) return { row: error.row, faults: [], waits };
-    if (!isRowsFault(error)) throw error;
+    if (error instanceof RolledBack) {
+      const vanished = fault('target', 'other', VANISHED);
+      return { row: error.row, faults: error.row === null ? [vanished] : [], waits };
+    }
+    // A time-out or a lock: the relay would try again, so the caller is told of it, and not of a failure.
+    if (!isRowsFault(error) && !(error instanceof SqlError && error.kind === 'transient')) throw error;
     return { row: null, faults: [toFault('target', 'other', error)], waits };
   }
 }

@@ -1,6 +1,12 @@
 /** `begin`: the input is checked, the machine is taken by this execution and no other, and its entry gates are judged. */
 import type { MachineDocument } from '../../contracts/documents.ts';
-import type { MachineInput, Run, StepEvent, StepResult } from '../../contracts/machine-io.ts';
+import {
+  type MachineInput,
+  REGION_PREFIX,
+  type Run,
+  type StepEvent,
+  type StepResult,
+} from '../../contracts/machine-io.ts';
 import { sourceOf } from '../../domain/direction.ts';
 import type { GateDecision } from '../../domain/gate.ts';
 import { FORWARD_MACHINES, type Machine } from '../../domain/phase.ts';
@@ -80,7 +86,7 @@ function inputProblems(deps: Deps, machine: Machine, input: MachineInput): strin
 
 /** All tenants unless the input names some. A catalogue that does not fit the plan leaves the shared tenant; baseline says what is wrong. */
 async function resolveScope(deps: Deps, input: MachineInput, problems: string[]): Promise<readonly string[]> {
-  const wanted = Array.isArray(input.scope) ? input.scope : [];
+  const wanted = expandRegions(deps, Array.isArray(input.scope) ? input.scope : [], problems);
   try {
     const migration = await loadMigration(deps);
     const known = await allTenants(migration, sourceOf(await directionInForce(deps)));
@@ -93,6 +99,18 @@ async function resolveScope(deps: Deps, input: MachineInput, problems: string[])
     if (error instanceof PlanMismatch) return wanted.length === 0 ? [NO_TENANT] : wanted;
     throw error;
   }
+}
+
+/** `region:eu` stands for the tenants that the plan puts there. */
+function expandRegions(deps: Deps, scope: readonly string[], problems: string[]): readonly string[] {
+  const tenants = scope.flatMap((entry) => {
+    if (!entry.startsWith(REGION_PREFIX)) return [entry];
+    const region = entry.slice(REGION_PREFIX.length);
+    const members = deps.plan.tenants.known.filter((tenant) => tenant.region === region).map(({ id }) => id);
+    if (members.length === 0) problems.push(`the plan puts no tenant into region ${region}`);
+    return members;
+  });
+  return [...new Set(tenants)];
 }
 
 /** @returns the execution that already holds the machine, or null when the run holds it now. */

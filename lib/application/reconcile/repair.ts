@@ -4,6 +4,7 @@ import { inPages } from '../../domain/chunk.ts';
 import type { Deps } from '../deps.ts';
 import { again, proceed } from '../machines/step.ts';
 import { loadMigration, type Migration, tableNamed } from '../migration.ts';
+import { describeHold, readHold } from '../relay/delivery-hold.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 import type { Comparison } from './comparison.ts';
 import { readCycle, readSettling } from './cycle-store.ts';
@@ -24,6 +25,8 @@ const ROWS_AT_ONCE = 200;
 /** A call ends after this long and is called again: well under a function's time. */
 const CALL_MS = 40_000;
 const MAX_REASONS = 20;
+/** How often a held delivery is looked at. */
+const HOLD_SECONDS = 5;
 
 /** A person decides above the cap, and wherever the plan says so for this machine. */
 export async function needsRepairApproval(deps: Deps, run: Run, data: unknown): Promise<StepResult> {
@@ -45,6 +48,8 @@ export async function repair(deps: Deps, run: Run, data: unknown): Promise<StepR
     const note = found.length === 0 ? 'nothing to repair' : `${found.length} rows are left as they are`;
     return proceed({ data: { cycle: id, repaired } satisfies RepairData, notes: [note] });
   }
+  const hold = await readHold(deps);
+  if (hold !== null) return again(HOLD_SECONDS, { data, notes: [describeHold(hold)] });
   const migration = await loadMigration(deps);
   const comparison = await narrowToCopied(migration, cycle.comparison);
   const pages = pagesOf(migration, found);

@@ -1,6 +1,8 @@
 /** Step `settle`: reads what differed again and again, further apart than the relay's lag, until it is known what is drift; then records the cycle. */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import type { Deps } from '../deps.ts';
+import { noteForeignDrift } from '../incidents/note-foreign-drift.ts';
+import { watchStores } from '../incidents/watch-stores.ts';
 import { again, proceed } from '../machines/step.ts';
 import { loadMigration } from '../migration.ts';
 import { type Cycle, readCycle, readResults, readSettling, type Settling, saveSettling } from './cycle-store.ts';
@@ -41,6 +43,8 @@ export async function settle(deps: Deps, run: Run, data: unknown): Promise<StepR
     return again(recheckAfter / 1000, { data: next, notes: [counted] });
   }
   if (!run.dryRun) {
+    await noteForeignDrift(migration, comparison.direction, settling.drift);
+    await watchStores(migration, comparison.direction);
     await recordDrift(deps, cycle, settling.drift);
     await recordCycle(deps, run, cycle, settling, {});
   }

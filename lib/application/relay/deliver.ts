@@ -14,15 +14,19 @@ import type { EventMark } from '../../sql/relay/mark-events.ts';
 import { type PayloadRow, readPayloads } from '../../sql/relay/read-payloads.ts';
 import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import type { Migration } from '../migration.ts';
+import { TOO_LARGE } from '../rows/apply-reads.ts';
 import { bisect, isEverybodys } from '../rows/bisect.ts';
 import { queueParents } from '../rows/queue-parents.ts';
 import { resolveCollision } from '../rows/resolve-collision.ts';
+import { isDeliveryHeld } from './delivery-hold.ts';
 import { createPatience } from './patience.ts';
 
 export interface ClaimedEvent extends Omit<EventToApply, 'row' | 'seq'> {
   readonly seq: bigint;
   readonly table: string;
   readonly bytes: number;
+  /** It missed its parent before. */
+  readonly waited: boolean;
 }
 
 export interface Claimed {
@@ -133,6 +137,7 @@ export function toClaimed(rows: readonly ClaimedRow[]): Claimed {
               oldGeneration: row.old_generation,
               newGeneration: row.new_generation,
               bytes: row.bytes,
+              waited: row.waited === true,
             },
           ],
     ),
@@ -185,7 +190,11 @@ async function loadPayloads(
     wanted,
     (seqs) => source.query<PayloadRow>(readPayloads(table, direction, seqs)),
     async (seq, error) => {
-      failed.push({ seq, state: 'parked', reason: reasonOf(error, 'its mapping failed') });
+      failed.push({
+        seq,
+        state: 'parked',
+        reason: isTooLarge(error) ? TOO_LARGE : reasonOf(error, 'its mapping failed'),
+      });
       return [];
     },
   );
@@ -212,6 +221,8 @@ async function applyLoaded(
   const { databases, clock, metrics } = migration.deps;
   const store = databases.open(receiverOf(direction), 'apply');
   const write = async (part: readonly Loaded[]): Promise<readonly EventMark[]> => {
+    // Before every statement: a batch that is being taken apart may go on for long.
+    if (await isDeliveryHeld(migration.deps)) return [];
     const batch = { id: batchId, authority, events: part.map((event) => ({ ...event, seq: String(event.seq) })) };
     const began = clock.now().getTime();
     const verdicts = await store.query<EventVerdictRow>(applyEvents(table, direction, batch));
@@ -252,6 +263,12 @@ async function writeOrWait(
       const rows = rest.map(({ row }) => row);
       const orphans = await queueParents(migration, direction, 'apply', table, rows, error);
       if (orphans.size === 0) throw error;
+      const again = rest.filter((event, place) => orphans.has(place) && event.waited).map(({ rowKey }) => rowKey);
+      // Its parent may be gone for good, or in a tenant that is off: a fresh read of the row itself says so.
+      if (again.length > 0)
+        await migration.deps.databases
+          .open(receiverOf(direction), 'apply')
+          .query(queueRepairs(table.name, again, `missed its parent again: ${error.message}`));
       for (const [place, { seq }] of rest.entries())
         if (orphans.has(place))
           waiting.push({ seq: String(seq), state: 'pending', reason: error.message, waitMs: PARENT_WAIT_MS });
@@ -310,12 +327,13 @@ async function settleAlone(
     {
       seq,
       state: 'parked',
-      reason: reasonOf(
-        failure,
-        failure.kind === 'limit' ? 'the row is too large for the Data API; use driver pg' : 'it can never succeed',
-      ),
+      reason: isTooLarge(failure) ? TOO_LARGE : reasonOf(failure, 'it can never succeed'),
     },
   ];
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof SqlError && error.kind === 'limit';
 }
 
 function reasonOf(error: unknown, hint: string): string {

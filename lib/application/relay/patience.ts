@@ -8,10 +8,15 @@ import type { Clock } from '../../ports/clock.ts';
 import { SqlError, type SqlSession } from '../../ports/sql.ts';
 import type { EventMark } from '../../sql/relay/mark-events.ts';
 import { probeStore } from '../../sql/relay/probe-store.ts';
-import type { ClaimedEvent } from './deliver.ts';
 
 /** Rows of one tenant that may fail in a batch before its other rows wait: 5 time-outs of 500 ms. */
 const FAILURES_A_TENANT = 5;
+
+interface OfTenant {
+  readonly seq: bigint;
+  readonly newTenant: string | null;
+  readonly oldTenant: string | null;
+}
 
 export interface PatienceOptions {
   readonly clock: Pick<Clock, 'now'>;
@@ -27,7 +32,7 @@ export interface Patience<Event> {
   judge(event: Event, failure: unknown): Promise<void>;
 }
 
-export function createPatience<Event extends Pick<ClaimedEvent, 'seq' | 'newTenant' | 'oldTenant'>>(
+export function createPatience<Event extends OfTenant>(
   store: SqlSession,
   { clock, slowMs, waitMs }: PatienceOptions,
 ): Patience<Event> {
@@ -73,6 +78,6 @@ async function requireAwake(
   });
 }
 
-function tenantOf({ newTenant, oldTenant }: Pick<ClaimedEvent, 'newTenant' | 'oldTenant'>): string {
+function tenantOf({ newTenant, oldTenant }: OfTenant): string {
   return newTenant ?? oldTenant ?? NO_TENANT;
 }

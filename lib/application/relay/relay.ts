@@ -9,12 +9,17 @@ import { type ClaimedRow, type ClaimRequest, claimEvents } from '../../sql/relay
 import { type EventMark, markEvents } from '../../sql/relay/mark-events.ts';
 import { releaseLease } from '../../sql/relay/release-lease.ts';
 import type { Deps } from '../deps.ts';
+import { historyGuard } from '../history/guard-history.ts';
+import { carryOutRecovery } from '../history/recover.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { carryOutRedrive } from '../operate/carry-out-redrive.ts';
 import { carryOutTraces } from '../operate/carry-out-traces.ts';
+import { carryOutUndos } from '../operate/carry-out-undos.ts';
 import { RETENTION_EVERY_MS, retentionOf } from '../retention/retention.ts';
 import { adoptNewTenants } from './adopt-tenants.ts';
 import { type Claimed, deliver, toClaimed } from './deliver.ts';
+import { forgetHold, isDeliveryHeld } from './delivery-hold.ts';
+import { followMoves } from './follow-moves.ts';
 import { recordHealth } from './health.ts';
 import { type MarkedBatch, noteMarks } from './note-marks.ts';
 import { sweepRetries } from './sweep-retries.ts';
@@ -28,7 +33,9 @@ export interface RelayReport {
 /** Health is recorded, queued repairs are worked and lost retries are swept at these intervals, by the holder of shard 0. */
 const HEALTH_EVERY_MS = 2_000;
 const REPAIR_EVERY_MS = 1_000;
+const RECOVER_EVERY_MS = 3_000;
 const REDRIVE_EVERY_MS = 3_000;
+const UNDO_EVERY_MS = 3_000;
 const TRACE_EVERY_MS = 2_000;
 const SWEEP_EVERY_MS = 30_000;
 const CHORE_PAUSES = 20;
@@ -36,8 +43,6 @@ const CHORE_PAUSES = 20;
 const TAKE_OVER_LOOK_MS = 500;
 /** A tenant whose events failed gets a small share of each claim for this long. */
 const TROUBLE_MS = 10_000;
-/** The control item is read before a batch, but not more often than this. */
-const CONTROL_EVERY_MS = 1_000;
 
 export interface RelayOptions {
   readonly until: Date;
@@ -49,9 +54,10 @@ export interface RelayOptions {
 export async function runRelay(deps: Deps, direction: Direction, options: RelayOptions): Promise<RelayReport> {
   const migration = await loadMigration(deps);
   const holder = deps.newId();
-  const isHeld = deliveryHold(deps);
+  forgetHold(deps);
+  const isHistoryLost = historyGuard(deps, direction);
   const shards = Array.from({ length: deps.plan.relay.shards }, (_, shard) =>
-    runShard(migration, direction, shard, holder, options, isHeld),
+    runShard(migration, direction, shard, holder, options, isHistoryLost),
   );
   const reports = await Promise.all(shards);
   return {
@@ -66,7 +72,7 @@ async function runShard(
   shard: number,
   holder: string,
   { until, takesOver = true }: RelayOptions,
-  isHeld: () => Promise<boolean>,
+  isHistoryLost: () => Promise<boolean>,
 ): Promise<RelayReport> {
   const { deps } = migration;
   const { plan, clock, log } = deps;
@@ -77,7 +83,7 @@ async function runShard(
   let idle = 0;
   while (clock.now() < until) {
     try {
-      if (await isHeld()) {
+      if ((await isDeliveryHeld(deps)) || (await isHistoryLost())) {
         // The lag of a held delivery must be seen, and questions are answered all the same.
         if (!(await isInForce(deps, direction))) break;
         for (const chore of chores.always) await chore();
@@ -142,7 +148,7 @@ async function deliverNext(
   const claimed = await adoptNewTenants(migration, direction, toClaimed(rows));
   if (claimed.events.length === 0) return suppressed;
 
-  const marks = await deliver(migration, direction, claimed, batchId);
+  const marks = await followMoves(migration, direction, claimed, await deliver(migration, direction, claimed, batchId));
   await recordMarks(deps, direction, marks, { id: batchId, events: claimed.events });
   noteTrouble(turns, claimed, marks, deps.clock.now());
   // Whoever waits, waits for a parent that was just queued: it is brought at once, and not at the chore's next turn.
@@ -266,6 +272,8 @@ function choresOf(migration: Migration, direction: Direction): Chores {
       every(deps, HEALTH_EVERY_MS, () => recordHealth(deps, direction)),
       every(deps, TRACE_EVERY_MS, () => carryOutTraces(migration)),
       every(deps, REDRIVE_EVERY_MS, () => carryOutRedrive(deps, direction)),
+      every(deps, RECOVER_EVERY_MS, () => carryOutRecovery(deps, direction)),
+      ...(direction === 'forward' ? [every(deps, UNDO_EVERY_MS, () => carryOutUndos(migration))] : []),
     ],
     delivering: [
       every(deps, REPAIR_EVERY_MS, () => workRepairQueue(migration, direction)),
@@ -308,24 +316,6 @@ function every(deps: Deps, intervalMs: number, work: () => Promise<unknown>): ()
       if (error instanceof SqlError) throw error;
       deps.log.warn('a chore of the relay failed; delivery goes on', { reason: String(error) });
     }
-  };
-}
-
-/** The emergency stop (design §3.6). When the control table cannot be read the last answer holds: unknown is not "go on", nor "stop". */
-function deliveryHold(deps: Deps): () => Promise<boolean> {
-  let held = false;
-  let readAt = Number.NEGATIVE_INFINITY;
-  return async () => {
-    const now = deps.clock.now().getTime();
-    if (now - readAt < CONTROL_EVERY_MS) return held;
-    readAt = now;
-    try {
-      const control = await deps.documents.get('control', 'control');
-      held = control?.value.deliveryHeld !== undefined;
-    } catch (error) {
-      deps.log.warn('the control document cannot be read; delivery goes on as before', { held, reason: String(error) });
-    }
-    return held;
   };
 }
 

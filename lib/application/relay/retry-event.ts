@@ -9,6 +9,7 @@ import { claimOne } from '../../sql/relay/claim-one.ts';
 import { type EventMark, markEvents } from '../../sql/relay/mark-events.ts';
 import type { Migration } from '../migration.ts';
 import { type Claimed, deliver, toClaimed } from './deliver.ts';
+import { followMoves } from './follow-moves.ts';
 import { noteMarks } from './note-marks.ts';
 
 export type RetryOutcome =
@@ -30,7 +31,8 @@ export async function retryEvent(
     const claimed = toClaimed(await source.query<ClaimedRow>(claimOne(direction, seq)));
     if (claimed.events.length === 0) return { kind: 'done' };
     const batchId = `retry-${seq}-${receiveCount}`;
-    const [mark] = await deliver(migration, direction, claimed, batchId);
+    const delivered = await deliver(migration, direction, claimed, batchId);
+    const [mark] = await followMoves(migration, direction, claimed, delivered);
     if (mark?.state === 'retry')
       return await countTry(migration, message, claimed, batchId, mark, receiveCount, random);
     // Refused by authority: whoever is in force claims it.

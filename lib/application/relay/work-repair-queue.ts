@@ -5,6 +5,7 @@ import { endRepairs, type QueuedRepair, queueRepairs, takeRepairs } from '../../
 import type { Migration } from '../migration.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 import { type RowAddress, readReferences, repairTogether } from '../rows/repair-together.ts';
+import { isDeliveryHeld } from './delivery-hold.ts';
 
 const REPAIRS_AT_ONCE = 500;
 /** Groups of rows that wait for each other: each costs several round trips. */
@@ -13,6 +14,7 @@ const GROUPS_AT_ONCE = 50;
 /** An entry that cannot be repaired stays queued, behind the others and with its reason. */
 export async function workRepairQueue(migration: Migration, direction: Direction): Promise<void> {
   const { deps } = migration;
+  if (await isDeliveryHeld(deps)) return;
   const receiver = deps.databases.open(receiverOf(direction), 'backfill');
   const queued = await receiver.query<QueuedRepair>(takeRepairs(REPAIRS_AT_ONCE));
   const takenAt = queued[0]?.taken_at ?? deps.clock.now().toISOString();
@@ -25,7 +27,7 @@ export async function workRepairQueue(migration: Migration, direction: Direction
     const table = migration.byName.get(name);
     if (table === undefined) continue;
     const keys = entries.map((entry) => entry.row_key);
-    const result = await repairKeys(migration, table, direction, keys, batchId());
+    const result = await repairKeys(migration, table, direction, keys, batchId(), true);
     await end(name, [...result.applied, ...result.newer, ...result.absent]);
     waiting.push(...result.queued.map((rowKey) => ({ table, rowKey })));
     for (const [reason, failed] of Map.groupBy(result.failed, (failure) => failure.reason)) {

@@ -71,7 +71,9 @@ async function raiseFloor(
   }
   const [taken] = await source.query<SnapshotRow>(currentSnapshot);
   if (taken === undefined || taken.standby)
-    throw new RangeError(`${sourceOf(direction)} is a standby: its snapshots cannot become a floor; use the writer endpoint`);
+    throw new RangeError(
+      `${sourceOf(direction)} is a standby: its snapshots cannot become a floor; use the writer endpoint`,
+    );
   const raised = state !== undefined && taken.epoch === state.epoch;
   const next: FloorState = {
     candidate: taken.snapshot,

@@ -3,6 +3,7 @@
  * pages, by the relay's holder of shard 0, between its batches. It never holds delivery up for longer than a slice and a page.
  */
 import { DIRECTIONS, type Direction, receiverOf, sourceOf } from '../../domain/direction.ts';
+import { pruneForeignWrites } from '../../sql/foreign/foreign-writes.ts';
 import { type PrunedLogRow, pruneAppliedLog } from '../../sql/retention/prune-applied-log.ts';
 import { type PrunedEventsRow, pruneEvents, pruneSuppressed } from '../../sql/retention/prune-outbox.ts';
 import { readUpkeep, saveUpkeep, type UpkeepRow } from '../../sql/retention/upkeep.ts';
@@ -84,7 +85,11 @@ async function attempt(deps: Deps, task: Task): Promise<Page> {
 
 function tasksOf(deps: Deps, direction: Direction, options: RetentionOptions): readonly Task[] {
   const { pageRows = PAGE_ROWS, suppressedKeptMs = SUPPRESSED_KEPT_MS } = options;
-  const task = (name: string, page: () => Promise<Page>): Task => ({ name: `${direction}/${name}`, page, restUntil: 0 });
+  const task = (name: string, page: () => Promise<Page>): Task => ({
+    name: `${direction}/${name}`,
+    page,
+    restUntil: 0,
+  });
   const source = deps.databases.open(sourceOf(direction), 'relay');
   return [
     task('events', eventPages(deps, direction, pageRows)),
@@ -94,6 +99,12 @@ function tasksOf(deps: Deps, direction: Direction, options: RetentionOptions): r
     }),
     task('versions', () => pruneVersionsPage(deps, direction, pageRows, options.floorEveryMs)),
     task('log', () => pruneLogPage(deps, direction, pageRows)),
+    task('foreign', async () => {
+      const keepMs = deps.plan.retention.appliedLog;
+      const receiver = deps.databases.open(receiverOf(direction), 'apply');
+      const [row] = await receiver.query<{ deleted: string }>(pruneForeignWrites(keepMs, pageRows));
+      return { deleted: Number(row?.deleted ?? 0), done: Number(row?.deleted ?? 0) < pageRows };
+    }),
   ];
 }
 

@@ -17,6 +17,7 @@ export interface SnapshotRead {
   /** Authority number under which the rows were read: an apply that outlives a switchover is refused (protocol §9.3). */
   readonly authority: string;
   readonly rows: readonly RowRead[];
+  readonly rememberAbsent?: boolean | undefined;
 }
 
 export interface AppliedReads {
@@ -45,6 +46,10 @@ interface Settled {
   readonly verdict: ReadVerdictRow['verdict'] | 'queued' | 'failed';
   readonly reason: string;
 }
+
+/** What a person is told of a row that the Data API cannot carry; baseline refuses a migration that has any. */
+export const TOO_LARGE =
+  'the row is over the 64 KB that the Data API can carry; use driver pg for both stores, or make the row smaller';
 
 /** A unique value may pass through several constraints and holders; more rounds than this mean that it goes in circles. */
 const COLLISION_ROUNDS = 8;
@@ -85,16 +90,18 @@ export async function repairKeys(
   direction: Direction,
   rowKeys: readonly string[],
   batchId: string,
+  rememberAbsent = false,
 ): Promise<AppliedReads> {
   if (rowKeys.length === 0) return NOTHING_APPLIED;
   const source = migration.deps.databases.open(sourceOf(direction), 'compare');
-  const rows = await readInHalves(rowKeys, (keys) =>
+  const { rows, failed } = await readInHalves(rowKeys, (keys) =>
     source.query<SourceRow>(readKeys(table, migration.byName, direction, keys)),
   );
-  let total = NOTHING_APPLIED;
+  let total: AppliedReads = { ...NOTHING_APPLIED, failed };
   // A page that was too large came back in parts, each with a snapshot of its own.
   for (const part of Map.groupBy(rows, (row) => row.snapshot).values()) {
-    total = addApplied(total, await applyReads(migration, table, direction, toSnapshotRead(part), batchId));
+    const read = { ...toSnapshotRead(part), rememberAbsent };
+    total = addApplied(total, await applyReads(migration, table, direction, read, batchId));
   }
   return total;
 }
@@ -211,15 +218,26 @@ async function queueRows(
   return rowKeys.map((rowKey) => ({ rowKey, verdict: 'queued', reason: miss.message }));
 }
 
+interface KeysRead {
+  readonly rows: readonly SourceRow[];
+  readonly failed: AppliedReads['failed'];
+}
+
 async function readInHalves(
   keys: readonly string[],
   read: (keys: readonly string[]) => Promise<readonly SourceRow[]>,
-): Promise<readonly SourceRow[]> {
+): Promise<KeysRead> {
   try {
-    return await read(keys);
+    return { rows: await read(keys), failed: [] };
   } catch (error) {
-    if (!(error instanceof SqlError) || error.kind !== 'limit' || keys.length === 1) throw error;
+    if (!(error instanceof SqlError) || error.kind !== 'limit') throw error;
+    const [only] = keys;
+    if (keys.length === 1 && only !== undefined) return { rows: [], failed: [{ rowKey: only, reason: TOO_LARGE }] };
     const middle = keys.length >> 1;
-    return [...(await readInHalves(keys.slice(0, middle), read)), ...(await readInHalves(keys.slice(middle), read))];
+    const [left, right] = [
+      await readInHalves(keys.slice(0, middle), read),
+      await readInHalves(keys.slice(middle), read),
+    ];
+    return { rows: [...left.rows, ...right.rows], failed: [...left.failed, ...right.failed] };
   }
 }

@@ -12,6 +12,7 @@ import { CHECK_CONSTRAINTS, DEFER_CONSTRAINTS, dropReferences, referringKeys } f
 import { type ForeignKeyAmongRow, foreignKeysAmong } from '../../sql/catalogue/foreign-keys-among.ts';
 import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
+import { type AdmissionRow, listAdmissions } from '../../sql/tenants/admission.ts';
 import type { Migration } from '../migration.ts';
 
 export interface RowAddress {
@@ -27,6 +28,8 @@ interface Reference {
 
 interface Member extends RowAddress {
   readonly read: SourceRow;
+  /** False: the receiver is not to have the row, because it is gone or its tenant is off. */
+  readonly wanted: boolean;
 }
 
 /** More rows than this hang together only where much is on its way, and comes by itself. */
@@ -85,6 +88,8 @@ async function gather(
   const { databases } = migration.deps;
   const source = databases.open(sourceOf(direction), 'compare');
   const receiver = databases.open(receiverOf(direction), 'backfill');
+  const doors = await receiver.query<AdmissionRow>(listAdmissions);
+  const on = new Set(doors.filter(({ is_on }) => is_on).map(({ tenant }) => tenant));
   const members = new Map<string, Member>();
   const wantedParents = new Set<string>();
   let next: readonly RowAddress[] = [seed];
@@ -93,10 +98,14 @@ async function gather(
     for (const [table, addresses] of Map.groupBy(next, (address) => address.table)) {
       const keys = addresses.map(({ rowKey }) => rowKey);
       const reads = await source.query<SourceRow>(readKeys(table, migration.byName, direction, keys));
-      for (const read of reads)
-        if (read.row_key !== null) members.set(nameOf(table, read.row_key), { table, rowKey: read.row_key, read });
-      const present = reads.flatMap(({ row }) => (row === null ? [] : [row]));
-      const absent = reads.flatMap(({ row, row_key }) => (row === null && row_key !== null ? [row_key] : []));
+      const read = reads.flatMap((row): readonly Member[] =>
+        row.row_key === null
+          ? []
+          : [{ table, rowKey: row.row_key, read: row, wanted: row.row !== null && on.has(row.tenant ?? '') }],
+      );
+      for (const member of read) members.set(nameOf(table, member.rowKey), member);
+      const present = read.flatMap((member) => (member.wanted && member.read.row !== null ? [member.read.row] : []));
+      const absent = read.flatMap((member) => (member.wanted ? [] : [member.rowKey]));
       for (const { child, parent, pairs } of references) {
         if (child === table && present.length > 0) {
           const missing = await receiver.query<MissingParentRow>(
@@ -118,7 +127,7 @@ async function gather(
     next = [...fresh].flatMap(([name, address]) => (members.has(name) ? [] : [address]));
     if (members.size + next.length > MOST_TOGETHER) return null;
   }
-  const isOrphaned = [...wantedParents].some((name) => members.get(name)?.read.row == null);
+  const isOrphaned = [...wantedParents].some((name) => members.get(name)?.wanted !== true);
   return isOrphaned ? null : [...members.values()];
 }
 
@@ -154,7 +163,7 @@ async function writeTogether(
       const without = opened
         .filter(({ child }) => child === table)
         .flatMap(({ pairs }) => pairs.map(({ column }) => column));
-      const rows = members.filter((member) => member.table === table && (member.read.row !== null) === present);
+      const rows = members.filter((member) => member.table === table && member.wanted === present);
       for (const part of Map.groupBy(rows, ({ read }) => read.snapshot).values()) {
         const [first] = part;
         if (first === undefined) continue;
@@ -165,7 +174,14 @@ async function writeTogether(
           row: withoutValues(read.row, without),
         }));
         const verdicts = await session.query<ReadVerdictRow>(
-          applySnapshot(table, direction, { id: batchId, snapshot, epoch, authority, rows: batch }),
+          applySnapshot(table, direction, {
+            id: batchId,
+            snapshot,
+            epoch,
+            authority,
+            rows: batch,
+            rememberAbsent: true,
+          }),
         );
         done.push(
           ...verdicts.flatMap(({ row_key, verdict }) =>

@@ -51,6 +51,7 @@ export async function decideAuthority(deps: Deps, decision: Decision): Promise<n
       by: decision.by,
       why: decision.why,
       execution: decision.execution,
+      flagsVersion: (await deps.flags.read())?.version ?? null,
     },
     'absent',
   );

@@ -4,6 +4,7 @@ import { type Direction, receiverOf } from '../../domain/direction.ts';
 import { judgeGate } from '../../domain/gate.ts';
 import { takeRepairs } from '../../sql/repair/repair-queue.ts';
 import type { Deps } from '../deps.ts';
+import { setAsideGate } from '../gates/set-aside-gate.ts';
 import { again, judged, proceed, sinceOf } from '../machines/step.ts';
 import { ensureRelay } from '../relay/ensure-relay.ts';
 import { readHealth } from '../relay/health.ts';
@@ -43,21 +44,7 @@ export async function drainDirection(deps: Deps, run: Run, direction: Direction,
         },
         deps.clock.now(),
       ),
-      judgeGate(
-        {
-          gate: 'nothing-set-aside',
-          value: health.parked + health.dead,
-          threshold: 0,
-          comparison: 'equals',
-          unit: 'events',
-          source,
-          measuredAt,
-          details: health.setAside.map(
-            (event) => `${event.state} ${event.table_name} ${event.row_key}: ${event.reason}`,
-          ),
-        },
-        deps.clock.now(),
-      ),
+      await setAsideGate(deps, 'nothing-set-aside', direction, null),
     ],
     { notes: [`drained in ${waited} ms`] },
   );

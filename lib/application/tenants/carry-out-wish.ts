@@ -4,7 +4,8 @@
  */
 import { evaluateFlag, type FlagSubject } from '../../domain/flags.ts';
 import { NO_TENANT } from '../../domain/table.ts';
-import { uncapturedTables, unfencedTables } from '../install/install.ts';
+import type { Deps } from '../deps.ts';
+import { findBypasses } from '../install/bypass.ts';
 import type { Migration } from '../migration.ts';
 import { allTenants } from './all-tenants.ts';
 import { mirrorTenants, tenantStates, turnOff, turnOn } from './exposure.ts';
@@ -40,6 +41,7 @@ export async function carryOutWish(migration: Migration): Promise<CarriedOut> {
     on: evaluateFlag(wish.flags.dual_write, subjectOf(migration, tenant)),
   }));
   const why = `flags version ${wish.version}`;
+  const as = { stage: 'dualwrite', copied: false, why, flagsVersion: wish.version } as const;
   const toTurnOn = wanted.filter(({ tenant, on }) => on && states.get(tenant)?.is_on !== true);
   const toTurnOff = wanted.filter(({ tenant, on }) => !on && states.get(tenant)?.is_on === true);
   const refused: string[] = [];
@@ -49,13 +51,18 @@ export async function carryOutWish(migration: Migration): Promise<CarriedOut> {
   const obstacles = toTurnOn.length === 0 ? [] : await exposureObstacles(migration);
   if (obstacles.length > 0) refused.push(...obstacles);
   for (const { tenant } of obstacles.length > 0 ? [] : toTurnOn) {
+    const isBarred = blocked.has(NO_TENANT) && tenant !== NO_TENANT;
+    if (isBarred) {
+      refused.push(`rows that tenants share are being rolled back; ${tenant} is exposed when that is verified`);
+      continue;
+    }
     if (blocked.has(tenant)) {
       refused.push(`tenant ${tenant} is being rolled back and is exposed again only when that is verified`);
       continue;
     }
     // Shared rows follow the most advanced tenant: they come first, because others refer to them.
-    await turnOn(deps, 'forward', { tenant: NO_TENANT, stage: 'dualwrite', copied: false, why });
-    if (tenant !== NO_TENANT) await turnOn(deps, 'forward', { tenant, stage: 'dualwrite', copied: false, why });
+    await turnOn(deps, 'forward', { tenant: NO_TENANT, ...as });
+    if (tenant !== NO_TENANT) await turnOn(deps, 'forward', { tenant, ...as });
     turnedOn.push(tenant);
   }
   for (const { tenant } of toTurnOff) {
@@ -66,11 +73,35 @@ export async function carryOutWish(migration: Migration): Promise<CarriedOut> {
       );
       continue;
     }
-    await turnOff(deps, 'forward', tenant, why);
+    await turnOff(deps, 'forward', tenant, why, wish.version);
     turnedOff.push(tenant);
   }
-  if (turnedOn.length + turnedOff.length > 0) await mirrorTenants(deps, 'forward');
+  if (turnedOn.length + turnedOff.length > 0) {
+    await mirrorTenants(deps, 'forward');
+    await recordDecision(deps, wish.version, turnedOn, turnedOff);
+  }
   return { flagsVersion: wish.version, turnedOn, turnedOff, refused };
+}
+
+/** The applied log has the generation of every write; here stands which flags a generation began under. */
+async function recordDecision(
+  deps: Deps,
+  flagsVersion: number,
+  turnedOn: readonly string[],
+  turnedOff: readonly string[],
+): Promise<void> {
+  const at = deps.clock.now().toISOString();
+  const states = new Map((await tenantStates(deps, 'forward')).map((state) => [state.tenant, state.generation]));
+  const name = (tenants: readonly string[]) =>
+    tenants.map((tenant) => `${tenant} (generation ${states.get(tenant) ?? 0})`).join(', ') || 'nobody';
+  const note = `flags version ${flagsVersion}: turned on ${name(turnedOn)}, turned off ${name(turnedOff)}`;
+  await deps.documents.put(
+    'evidence',
+    `${at}#exposure#${deps.newId().slice(0, 8)}`,
+    { kind: 'decision', at, machine: null, execution: null, dryRun: false, planHash: deps.planHash, note },
+    'absent',
+  );
+  deps.log.info('exposure was changed', { flagsVersion, turnedOn, turnedOff });
 }
 
 /** id prefix of the progress documents of tenants whose rows are being erased. */
@@ -78,16 +109,8 @@ export const ERASURE_PREFIX = 'erasure/';
 
 /** What would let writes of an exposed tenant escape, or foreign ones in (protocol §3.8, §9.1). */
 async function exposureObstacles(migration: Migration): Promise<readonly string[]> {
-  const uncaptured = await uncapturedTables(migration, 'forward');
-  const unfenced = await unfencedTables(migration, 'forward');
-  return [
-    ...(uncaptured.length === 0
-      ? []
-      : [`capture is missing or disabled on ${uncaptured.join(', ')}; run: npx crossfade start dual-write`]),
-    ...(unfenced.length === 0
-      ? []
-      : [`the target accepts application writes on ${unfenced.join(', ')}; run: npx crossfade start dual-write`]),
-  ];
+  const found = await findBypasses(migration, 'forward');
+  return found.map(({ store, says }) => `${store}: ${says}; run: npx crossfade start dual-write`);
 }
 
 export function subjectOf(migration: Migration, tenant: string): FlagSubject {

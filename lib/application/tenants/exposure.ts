@@ -22,17 +22,19 @@ export interface TurnOn {
   /** True when the receiver is known to hold the tenant's rows already (the reverse direction at switchover). */
   readonly copied: boolean;
   readonly why: string;
+  /** Version of the flags that it was decided under. */
+  readonly flagsVersion?: number | undefined;
 }
 
 /** Steps (i) to (iii). Safe to repeat after a crash at any point: whatever is missing is done. */
 export async function turnOn(
   deps: Deps,
   direction: Direction,
-  { tenant, stage, copied, why }: TurnOn,
+  { tenant, stage, copied, why, flagsVersion }: TurnOn,
 ): Promise<TenantStateRow> {
   const source = deps.databases.open(sourceOf(direction), 'relay');
   const receiver = deps.databases.open(receiverOf(direction), 'apply');
-  await source.query(turnTenantOn(tenant, stage, copied, why));
+  await source.query(turnTenantOn(tenant, stage, copied, why, flagsVersion));
   const state = (await tenantStates(deps, direction)).find((row) => row.tenant === tenant);
   if (state === undefined) throw new RangeError(`tenant ${tenant} was turned on but has no state`);
   const doors = await receiver.query<AdmissionRow>(listAdmissions);
@@ -48,9 +50,19 @@ export async function turnOn(
 }
 
 /** Claims suppress from now on; closing the door waits for applies in flight, and later ones write nothing. */
-export async function turnOff(deps: Deps, direction: Direction, tenant: string, why: string): Promise<void> {
-  await deps.databases.open(sourceOf(direction), 'relay').query(turnTenantOff(tenant, why));
-  await deps.databases.open(receiverOf(direction), 'apply').query(closeAdmission(tenant));
+export async function turnOff(
+  deps: Deps,
+  direction: Direction,
+  tenant: string,
+  why: string,
+  flagsVersion?: number | undefined,
+): Promise<void> {
+  const source = deps.databases.open(sourceOf(direction), 'relay');
+  const [turned] = await source.query<TenantStateRow>(turnTenantOff(tenant, why, flagsVersion));
+  const state = turned ?? (await tenantStates(deps, direction)).find((row) => row.tenant === tenant);
+  // On again since then: the door is not this "off"'s any more.
+  if (state === undefined || state.is_on) return;
+  await deps.databases.open(receiverOf(direction), 'apply').query(closeAdmission(tenant, state.generation));
 }
 
 export async function tenantStates(deps: Deps, direction: Direction): Promise<readonly TenantStateRow[]> {
@@ -76,7 +88,8 @@ export async function setStage(
   readPercent: number,
   why: string,
 ): Promise<void> {
-  await deps.databases.open(sourceOf(direction), 'relay').query(setTenantStage(tenants, stage, why));
+  const wish = await deps.flags.read();
+  await deps.databases.open(sourceOf(direction), 'relay').query(setTenantStage(tenants, stage, why, wish?.version));
   await mirrorTenants(deps, direction, { tenants, readPercent });
 }
 
@@ -105,7 +118,7 @@ export async function mirrorTenants(
         readPercent,
         since: state.since,
         why: state.why,
-        flagsVersion: wish?.version ?? null,
+        flagsVersion: state.flags_version ?? wish?.version ?? null,
       },
       'any',
     );

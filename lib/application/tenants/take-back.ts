@@ -7,6 +7,7 @@
  */
 import type { MigratedTable } from '../../domain/table.ts';
 import { SqlError, type SqlStore } from '../../ports/sql.ts';
+import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import { type JudgedRow, judgeRows, type Referrer, type RowVerdict } from '../../sql/tenants/judge-rows.ts';
 import { type ReferringColumnRow, referringTables } from '../../sql/tenants/referring-tables.ts';
 import {
@@ -123,15 +124,24 @@ export async function changeRows(
     rows,
     tenantsOff,
     batch,
-  }: { readonly rows: readonly RowToTakeBack[]; readonly tenantsOff: readonly string[]; readonly batch: string },
+    queueAs,
+  }: {
+    readonly rows: readonly RowToTakeBack[];
+    readonly tenantsOff: readonly string[];
+    readonly batch: string;
+    /** Reason under which the rows are queued for a fresh read, in the same transaction. */
+    readonly queueAs?: string | undefined;
+  },
 ): Promise<readonly string[]> {
   const statementOf = kind === 'erase' ? eraseRows : restoreRows;
   const attempt = (part: readonly RowToTakeBack[]) =>
     store.transaction(async (session) => {
       const missing = part.filter(({ version }) => version === null).map(({ rowKey }) => rowKey);
       if (missing.length > 0) await session.query(writeOutVersions(table, missing));
-      const done = await session.query<TakenRow>(statementOf(table, { rows: part, tenantsOff, batch }));
-      return done.map(({ row_key }) => row_key);
+      const taken = await session.query<TakenRow>(statementOf(table, { rows: part, tenantsOff, batch }));
+      const keys = taken.map(({ row_key }) => row_key);
+      if (queueAs !== undefined && keys.length > 0) await session.query(queueRepairs(table.name, keys, queueAs));
+      return keys;
     });
   return bisect(rows, attempt, async ({ rowKey }, error) => {
     if (!(error instanceof SqlError)) throw error;

@@ -5,6 +5,7 @@ import { DATA_COMMANDS } from './data.ts';
 import { PLAN_COMMANDS } from './plan.ts';
 import { RUN_COMMANDS } from './run.ts';
 import { TRACE_COMMANDS } from './trace.ts';
+import { UNDO_COMMANDS } from './undo.ts';
 import { WATCH_COMMANDS } from './watch.ts';
 
 export const COMMANDS: readonly Command[] = [
@@ -14,11 +15,13 @@ export const COMMANDS: readonly Command[] = [
   ...CONTROL_COMMANDS,
   ...DATA_COMMANDS,
   ...TRACE_COMMANDS,
+  ...UNDO_COMMANDS,
 ];
 
 /** Commands that only hold others. */
 export const GROUP_ABOUT: Readonly<Record<string, string>> = {
   plan: 'check a plan file, and what follows from it',
   flags: 'who should be exposed: show and change the wish',
+  parked: 'events that were set aside and are to stay so',
   drift: 'the drift clock, open differences, and one of them explained',
 };

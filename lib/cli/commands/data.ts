@@ -1,11 +1,13 @@
 /** Commands on rows that differ and events that were set aside. They show keys and columns, never values. */
 import { explainDrift, readDriftStatus, showDrift } from '../../application/operate/drift.ts';
+import { explainParked } from '../../application/operate/explain-parked.ts';
 import { parseDirection, redrive, SET_ASIDE_STATES } from '../../application/operate/redrive.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { wantsToWait } from '../follow.ts';
 import { withProgress } from '../progress.ts';
 import { renderDriftExplain, renderDriftShow, renderDriftStatus } from '../render/drift.ts';
+import { renderExplained } from '../render/explained.ts';
 import { renderRedrive } from '../render/redrive.ts';
 
 /** The relay is started each minute and looks every few seconds while it runs. */
@@ -100,5 +102,26 @@ export const DATA_COMMANDS: readonly Command[] = [
       return { payload, exit: isOpen && waits ? EXIT.waiting : EXIT.done };
     },
     render: renderRedrive,
+  }),
+  defineCommand({
+    name: 'parked explain',
+    group: 'Data',
+    about: 'say why events that were set aside are to stay so; the gate of dual-write passes them over',
+    details:
+      'The event stays where it is, and blocks a switchover all the same. redrive --dry-run names positions (seq).',
+    arguments: [{ name: '<seq>', about: 'position in the outbox, as redrive and the gate name it' }],
+    options: [
+      { flags: '--direction <direction>', kind: 'text', about: 'forward or reverse', fallback: 'forward' },
+      { flags: '--reason <why>', kind: 'text', about: 'why it may stay, for the record', required: true },
+    ],
+    examples: [
+      { command: 'parked explain 4711 --reason "test data of 2019, CHG-1234"', about: 'let the gate pass it over' },
+    ],
+    action: async (context, input) => {
+      const direction = parseDirection(input.text('direction') ?? 'forward');
+      const request = { direction, seqs: [input.argument(0)], why: input.text('reason') ?? '' };
+      return { payload: await explainParked(await context.open(), request), exit: EXIT.done };
+    },
+    render: renderExplained,
   }),
 ];

@@ -1,6 +1,7 @@
 /** Commands that start machines. */
 import { OperatorError } from '../../application/operate/operator.ts';
 import { parseForwardMachine, type StartRequest } from '../../application/operate/start-machine.ts';
+import { REGION_PREFIX } from '../../contracts/machine-io.ts';
 import { type Command, defineCommand, type OptionRow } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
@@ -12,6 +13,11 @@ const TENANT: OptionRow = {
   flags: '--tenant <tenant>',
   kind: 'list',
   about: 'tenant that it is about (repeatable; default: all)',
+};
+const REGION: OptionRow = {
+  flags: '--region <region>',
+  kind: 'list',
+  about: 'every tenant that the plan puts into the region (repeatable)',
 };
 const DRY_RUN: OptionRow = {
   flags: '--dry-run',
@@ -41,7 +47,7 @@ export const RUN_COMMANDS: readonly Command[] = [
     details:
       'The name of a phase is taken where it names one machine. Repair, mode, table and limit are for\nreconcile. Exits 0 passed, 3 refused by a gate, 4 differences found, 5 waiting for a person, 1 failed or halted.',
     arguments: [{ name: '<machine>', about: 'machine, or phase' }],
-    options: [TENANT, DRY_RUN, ...RECONCILE_OPTIONS, REASON, ...FOLLOW_OPTIONS],
+    options: [TENANT, REGION, DRY_RUN, ...RECONCILE_OPTIONS, REASON, ...FOLLOW_OPTIONS],
     examples: [
       { command: 'start baseline', about: 'the first machine of a migration' },
       { command: 'start dual-write --tenant acme --tenant globex', about: 'expose two tenants' },
@@ -66,7 +72,7 @@ export const RUN_COMMANDS: readonly Command[] = [
     group: 'Run',
     about: 'run one reconciliation cycle: compare, recheck, and repair if asked',
     details: 'The same as start reconcile. Exits 4 when rows differ.',
-    options: [TENANT, DRY_RUN, ...RECONCILE_OPTIONS, REASON, ...FOLLOW_OPTIONS],
+    options: [TENANT, REGION, DRY_RUN, ...RECONCILE_OPTIONS, REASON, ...FOLLOW_OPTIONS],
     examples: [
       {
         command: 'reconcile --mode=checksum --table=orders --limit=2000 --dry-run --log-level=DEBUG',
@@ -84,7 +90,7 @@ export const RUN_COMMANDS: readonly Command[] = [
     about: 'the way back from a machine; ends when the state that it promises is verified',
     details: 'Tenants that are not in its scope are not touched. Waits for an approval where the plan asks for one.',
     arguments: [{ name: '<machine>', about: 'machine, or phase, whose work is undone' }],
-    options: [TENANT, DRY_RUN, REASON, ...FOLLOW_OPTIONS],
+    options: [TENANT, REGION, DRY_RUN, REASON, ...FOLLOW_OPTIONS],
     examples: [
       {
         command: 'rollback cutover --tenant acme --reason "slow reads"',
@@ -103,7 +109,12 @@ export const RUN_COMMANDS: readonly Command[] = [
 ];
 
 function commonOf(input: Input): Pick<StartRequest, 'scope' | 'dryRun' | 'reason'> {
-  return { scope: input.list('tenant'), dryRun: input.switched('dryRun'), reason: input.text('reason') };
+  const regions = input.list('region').map((region) => `${REGION_PREFIX}${region}`);
+  return {
+    scope: [...input.list('tenant'), ...regions],
+    dryRun: input.switched('dryRun'),
+    reason: input.text('reason'),
+  };
 }
 
 function reconcileOf(input: Input): Pick<StartRequest, 'repair' | 'mode' | 'tables' | 'limit'> {

@@ -116,6 +116,20 @@ const GRANTS: Readonly<Record<Ability, (scope: Scope) => void>> = {
     ),
   'describe-executions': ({ role, plan }) =>
     allowOnMachines(role, plan, 'DescribeExecutions', ['states:DescribeExecution', 'states:ListExecutions']),
+  'start-backfill': ({ role, plan }) =>
+    allow(
+      role,
+      'StartBackfill',
+      ['states:StartExecution'],
+      [
+        Stack.of(role).formatArn({
+          service: 'states',
+          resource: 'stateMachine',
+          resourceName: resourceName(plan.name, 'backfill'),
+          arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+        }),
+      ],
+    ),
   'protect-stacks': ({ role, plan }) => {
     const names = stackNames(plan.name);
     const arns = [names.state, names.control].map((name) =>

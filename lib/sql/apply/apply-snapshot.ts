@@ -38,6 +38,8 @@ export function applySnapshot(
     readonly epoch: number;
     readonly snapshot: string;
     readonly rows: readonly RowRead[];
+    /** Absence is kept as a version even where the receiver has no row either, so that an older event that waits for its parent ends. */
+    readonly rememberAbsent?: boolean | undefined;
   },
 ): Statement {
   return {
@@ -54,7 +56,7 @@ WITH incoming AS (
     WHEN c.authority <> $3::bigint OR c.direction <> $4::text THEN 'authority'
     WHEN c.source_epoch <> $6::integer OR NOT crossfade.not_newer(c.floor, $7::pg_snapshot) THEN 'refused'
     WHEN i.present AND d.tenant IS NOT NULL THEN CASE WHEN crossfade.not_newer(d.opened_under, $7::pg_snapshot) THEN 'write' ELSE 'refused' END
-    WHEN EXISTS (SELECT FROM ${quoteRelation(table)} AS t WHERE ${matchesRowKey(table, 't', 'i.k')}) THEN 'remove'
+    WHEN ${batch.rememberAbsent === true ? 'true OR ' : ''}EXISTS (SELECT FROM ${quoteRelation(table)} AS t WHERE ${matchesRowKey(table, 't', 'i.k')}) THEN 'remove'
     ELSE 'absent' END AS verdict
   FROM incoming AS i CROSS JOIN control AS c LEFT JOIN door AS d ON d.tenant = i.t
 ), guard AS (

@@ -2,7 +2,7 @@
  * Texts of the functions that capture one table (protocol §3). Every one of them reads the row by its key as it is now, and puts
  * that state in the outbox. `seq` is taken while the row lock is held, so for one row the order of seq is the order of commits.
  *
- * The row is read by one statement and written by another without FROM, because PostgreSQL plans the two in one anew at every call.
+ * The row is read by one statement and written by another that reads nothing: done in one they cost a quarter more.
  */
 import type { Direction } from '../../domain/direction.ts';
 import { type Column, type MigratedTable, NO_TENANT } from '../../domain/table.ts';
@@ -36,6 +36,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER ${pinnedSettings(table, tables, direc
 #variable_conflict use_variable
 DECLARE
   was text;
+  epoch_now integer;
   state json;
   tenant text;
 BEGIN
@@ -79,6 +80,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER ${pinnedSettings(table, tables, direc
 DECLARE
   was text := old_tenant;
   crossfade_key record;
+  epoch_now integer;
   state json;
   tenant text;
   place bigint;
@@ -152,14 +154,13 @@ function emitRow(
   direction: Direction,
 ): (row: string, oldTenant?: string, tail?: string) => string {
   const columns = columnsOf(table, direction);
-  return (
-    row,
-    oldTenant = 'was',
-    tail = '',
-  ) => `SELECT ${capturedJson(columns, 'crossfade_row')}, ${tenantOf(table, tables, 'crossfade_row')} INTO state, tenant
-    FROM ${quoteRelation(table)} AS crossfade_row WHERE ${sameKey(table, row)};
+  const ifThere = (value: string) =>
+    `CASE WHEN crossfade_row.${quoteIdentifier(table.key[0]?.name ?? '')} IS NOT NULL THEN ${value} END`;
+  return (row, oldTenant = 'was', tail = '') => `
+    SELECT source.epoch, ${ifThere(capturedJson(columns, 'crossfade_row'))}, ${ifThere(tenantOf(table, tables, 'crossfade_row'))} INTO epoch_now, state, tenant
+    FROM crossfade.source LEFT JOIN ${quoteRelation(table)} AS crossfade_row ON ${sameKey(table, row)};
     INSERT INTO crossfade.outbox (epoch, xid, idempotency_key, correlation_id, table_name, row_key, op, payload, old_tenant, new_tenant)
-    VALUES ((SELECT epoch FROM crossfade.source), pg_current_xact_id(), gen_random_uuid()::text, ${cleanedCorrelation()},
+    VALUES (epoch_now, pg_current_xact_id(), gen_random_uuid()::text, ${cleanedCorrelation()},
             ${quoteLiteral(table.name)}, ${rowKeyOf(table, row)}, CASE WHEN state IS NULL THEN 'D' ELSE 'U' END, state, ${oldTenant}, tenant) ${tail};`;
 }
 

@@ -43,6 +43,8 @@ export interface ClaimedRow {
   readonly old_generation: number | null;
   readonly new_generation: number | null;
   readonly bytes: number;
+  /** It was put off before, for a parent that had not come. */
+  readonly waited: boolean | null;
   readonly age_ms: number;
 }
 
@@ -84,7 +86,7 @@ WITH RECURSIVE held AS (
            OR ($4::text = 'reverse' AND o.new_tenant IS NOT NULL AND now.tenant IS NULL) AS wanted
   FROM crossfade.control AS c CROSS JOIN share AS s
   CROSS JOIN LATERAL (
-    SELECT o.seq, o.epoch, o.xid, o.table_name, o.row_key, o.op, o.idempotency_key, o.correlation_id, o.old_tenant, o.new_tenant, o.captured_at,
+    SELECT o.seq, o.epoch, o.xid, o.table_name, o.row_key, o.op, o.idempotency_key, o.correlation_id, o.old_tenant, o.new_tenant, o.captured_at, o.not_before IS NOT NULL AS waited,
            coalesce(octet_length(o.payload::text), 0) AS bytes, row_number() OVER (ORDER BY ${TENANT}, o.seq) AS turn
     FROM crossfade.outbox AS o
     -- A range and not an equality: then only the index of pending events has this order, and not the primary key, whose front is full of what is done.
@@ -108,7 +110,7 @@ SELECT EXISTS (SELECT FROM held) AS held, c.direction = $4::text AS in_force, (S
        c.authority::text AS authority,
        (SELECT CASE WHEN count(*) = ${TENANTS_A_CLAIM} THEN max(tenant COLLATE "C") END FROM served) AS after_tenant,
        p.seq::text AS seq, p.epoch, p.xid::text AS xid, p.table_name, p.row_key, p.op::text AS op,
-       p.idempotency_key, p.correlation_id, p.old_tenant, p.new_tenant, p.old_generation, p.new_generation, p.bytes,
+       p.idempotency_key, p.correlation_id, p.old_tenant, p.new_tenant, p.old_generation, p.new_generation, p.bytes, p.waited,
        (extract(epoch FROM clock_timestamp() - p.captured_at) * 1000)::float8 AS age_ms
 FROM crossfade.control AS c LEFT JOIN pending AS p ON p.wanted
 ORDER BY p.seq`,

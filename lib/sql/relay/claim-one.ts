@@ -21,7 +21,7 @@ WITH wanted AS (
 )
 SELECT true AS held, c.direction = $2::text AS in_force, (SELECT count(*) FROM suppressed)::text AS suppressed, c.authority::text AS authority,
        w.seq::text AS seq, w.epoch, w.xid::text AS xid, w.table_name, w.row_key, w.op::text AS op, w.idempotency_key, w.correlation_id,
-       w.old_tenant, w.new_tenant, w.old_generation, w.new_generation, coalesce(octet_length(w.payload::text), 0) AS bytes,
+       w.old_tenant, w.new_tenant, w.old_generation, w.new_generation, coalesce(octet_length(w.payload::text), 0) AS bytes, true AS waited,
        (extract(epoch FROM clock_timestamp() - w.captured_at) * 1000)::float8 AS age_ms
 FROM crossfade.control AS c LEFT JOIN wanted AS w ON w.wanted`,
     values: [seq, direction],

@@ -11,17 +11,20 @@ export interface PrunedEventsRow {
   readonly reached: boolean;
 }
 
-/** One page in order of seq, which is nearly the order of time: an index on time would be one more write for every capture. */
+/**
+ * One page in order of seq, which is nearly the order of time: an index on time would be one more write for every capture. Kept
+ * counts from when the event ended, because the check for a lost history looks the last applied ones up.
+ */
 export function pruneEvents(after: string, keepMs: number, limit: number): Statement {
   return {
     text: `
 WITH page AS (
-  SELECT seq, state, captured_at < clock_timestamp() - $2::bigint * interval '1 millisecond' AS old
+  SELECT seq, state, captured_at >= clock_timestamp() - $2::bigint * interval '1 millisecond' AS young, coalesce(touched_at, captured_at) < clock_timestamp() - $2::bigint * interval '1 millisecond' AS old
   FROM crossfade.outbox WHERE seq > $1::bigint ORDER BY seq LIMIT $3::integer
 ), gone AS (
   DELETE FROM crossfade.outbox WHERE seq IN (SELECT seq FROM page WHERE old AND state IN ('${TERMINAL_STATES.join("', '")}')) RETURNING 1
 )
-SELECT (SELECT count(*) FROM gone)::text AS deleted, count(*)::text AS seen, max(seq)::text AS last_seq, coalesce(bool_or(NOT old), false) AS reached
+SELECT (SELECT count(*) FROM gone)::text AS deleted, count(*)::text AS seen, max(seq)::text AS last_seq, coalesce(bool_or(young), false) AS reached
 FROM page`,
     values: [after, keepMs, limit],
   };

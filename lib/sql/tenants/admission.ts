@@ -23,10 +23,17 @@ WHERE a.generation < excluded.generation`,
   };
 }
 
-/** Waits for the applies that hold the row FOR SHARE; whoever waited behind it writes nothing. */
-export function closeAdmission(tenant: string): Statement {
+/**
+ * Waits for the applies that hold the row FOR SHARE; whoever waited behind it writes nothing. The closed door keeps the generation,
+ * also where there was none: an "on" of it that comes late finds it closed, and a close that comes late leaves a newer door open.
+ */
+export function closeAdmission(tenant: string, generation: number): Statement {
   return {
-    text: 'UPDATE crossfade.admission SET is_on = false WHERE tenant = $1::text AND is_on RETURNING tenant',
-    values: [tenant],
+    text: `
+INSERT INTO crossfade.admission AS a (tenant, generation, is_on, opened_under) VALUES ($1::text, $2::integer, false, '1:1:')
+ON CONFLICT (tenant) DO UPDATE SET generation = excluded.generation, is_on = false
+WHERE a.generation <= excluded.generation
+RETURNING tenant`,
+    values: [tenant, generation],
   };
 }

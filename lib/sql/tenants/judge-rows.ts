@@ -97,14 +97,14 @@ SELECT k AS row_key, t AS tenant, version, CASE
     WHEN kind IS NULL THEN 'unknown'
     WHEN kind = 'R' OR action = 'D' THEN 'returned'
     WHEN younger THEN 'foreign'
-    WHEN written_for NOT IN (SELECT json_array_elements_text($4::json)) THEN 'others'
+    WHEN coalesce(nullif(written_for, '*'), t) NOT IN (SELECT json_array_elements_text($4::json)) THEN 'others'
     WHEN was_there THEN 'restore'
     WHEN holder IS NOT NULL THEN 'needed'
     ELSE 'erase' END AS verdict,
   CASE WHEN who IS NOT NULL THEN who
     WHEN kind IS NULL OR kind = 'R' OR action = 'D' THEN NULL
     WHEN younger THEN 'a transaction that is not Crossfade''s wrote it last'
-    WHEN written_for NOT IN (SELECT json_array_elements_text($4::json)) THEN written_for
+    WHEN coalesce(nullif(written_for, '*'), t) NOT IN (SELECT json_array_elements_text($4::json)) THEN written_for
     ELSE holder END AS detail
 FROM known ORDER BY place`,
     values: [

@@ -85,7 +85,7 @@ export interface LostRow {
   readonly who: string | null;
 }
 
-/** Rows that the receiver held before Crossfade, for these tenants, and does not hold any more. */
+/** Rows that the receiver held before Crossfade, for these tenants, and does not hold any more. Behind its parent a child is deleted for `*`. */
 export function lostRows(
   table: MigratedTable,
   tenants: readonly string[],
@@ -94,13 +94,13 @@ export function lostRows(
 ): Statement {
   return {
     text: `
-SELECT i.row_key, coalesce(l.tenant, i.tenant) AS tenant, CASE WHEN v.row_key IS NOT NULL THEN ${versionText('v')} END AS version, f.who
+SELECT i.row_key, coalesce(nullif(l.tenant, '*'), i.tenant) AS tenant, CASE WHEN v.row_key IS NOT NULL THEN ${versionText('v')} END AS version, f.who
 FROM crossfade.before_image AS i
 LEFT JOIN crossfade.row_version AS v ON v.table_name = $1::text AND v.row_key = i.row_key
 LEFT JOIN LATERAL (SELECT tenant FROM crossfade.applied_log WHERE table_name = $1::text AND row_key = i.row_key ORDER BY id + 0 DESC LIMIT 1) AS l ON true
 LEFT JOIN LATERAL (SELECT concat_ws(' ', 'role', role_name, 'application', nullif(application_name, '')) AS who FROM crossfade.foreign_write
   WHERE table_name = $1::text AND row_key = i.row_key AND closed_at IS NULL ORDER BY id DESC LIMIT 1) AS f ON true
-WHERE i.table_name = $1::text AND ($3::text IS NULL OR i.row_key > $3::text) AND coalesce(l.tenant, i.tenant) IN (SELECT json_array_elements_text($2::json))
+WHERE i.table_name = $1::text AND ($3::text IS NULL OR i.row_key > $3::text) AND coalesce(nullif(l.tenant, '*'), i.tenant) IN (SELECT json_array_elements_text($2::json))
   AND NOT EXISTS (SELECT FROM ${quoteRelation(table)} AS r WHERE ${matchesRowKey(table, 'r', 'i.row_key')})
 ORDER BY i.row_key LIMIT $4::integer`,
     values: [table.name, JSON.stringify(tenants), after, limit],

@@ -10,9 +10,11 @@ export interface TenantStateRow {
   readonly copied: boolean;
   readonly since: string;
   readonly why: string;
+  /** Version of the flags that it was decided under; null: no flags decided it. */
+  readonly flags_version: number | null;
 }
 
-const COLUMNS = `tenant, generation, is_on, stage, copied, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS since, why`;
+const COLUMNS = `tenant, generation, is_on, stage, copied, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS since, why, flags_version`;
 
 export const listTenantStates: Statement = {
   text: `SELECT ${COLUMNS} FROM crossfade.tenant_state ORDER BY tenant`,
@@ -20,32 +22,43 @@ export const listTenantStates: Statement = {
 };
 
 /** Step (i) of "on": a new generation, committed before G is taken. No effect on a tenant that is on. */
-export function turnTenantOn(tenant: string, stage: Stage, copied: boolean, why: string): Statement {
+export function turnTenantOn(
+  tenant: string,
+  stage: Stage,
+  copied: boolean,
+  why: string,
+  flagsVersion: number | null = null,
+): Statement {
   return {
     text: `
-INSERT INTO crossfade.tenant_state AS t (tenant, generation, is_on, stage, copied, why) VALUES ($1::text, 1, true, $2::text, $3::boolean, $4::text)
-ON CONFLICT (tenant) DO UPDATE SET generation = t.generation + 1, is_on = true, stage = excluded.stage, copied = excluded.copied, since = clock_timestamp(), why = excluded.why
+INSERT INTO crossfade.tenant_state AS t (tenant, generation, is_on, stage, copied, why, flags_version) VALUES ($1::text, 1, true, $2::text, $3::boolean, $4::text, $5::integer)
+ON CONFLICT (tenant) DO UPDATE SET generation = t.generation + 1, is_on = true, stage = excluded.stage, copied = excluded.copied, since = clock_timestamp(), why = excluded.why, flags_version = excluded.flags_version
 WHERE NOT t.is_on
 RETURNING ${COLUMNS}`,
-    values: [tenant, stage, copied, why],
+    values: [tenant, stage, copied, why, flagsVersion],
   };
 }
 
-export function turnTenantOff(tenant: string, why: string): Statement {
+export function turnTenantOff(tenant: string, why: string, flagsVersion: number | null = null): Statement {
   return {
     text: `
-UPDATE crossfade.tenant_state SET is_on = false, stage = 'off', copied = false, since = clock_timestamp(), why = $2::text
+UPDATE crossfade.tenant_state SET is_on = false, stage = 'off', copied = false, since = clock_timestamp(), why = $2::text, flags_version = $3::integer
 WHERE tenant = $1::text AND is_on RETURNING ${COLUMNS}`,
-    values: [tenant, why],
+    values: [tenant, why, flagsVersion],
   };
 }
 
-export function setTenantStage(tenants: readonly string[], stage: Stage, why: string): Statement {
+export function setTenantStage(
+  tenants: readonly string[],
+  stage: Stage,
+  why: string,
+  flagsVersion: number | null = null,
+): Statement {
   return {
     text: `
-UPDATE crossfade.tenant_state SET stage = $2::text, since = clock_timestamp(), why = $3::text
+UPDATE crossfade.tenant_state SET stage = $2::text, since = clock_timestamp(), why = $3::text, flags_version = $4::integer
 WHERE tenant IN (SELECT json_array_elements_text($1::json)) AND is_on AND stage <> $2::text RETURNING ${COLUMNS}`,
-    values: [JSON.stringify(tenants), stage, why],
+    values: [JSON.stringify(tenants), stage, why, flagsVersion],
   };
 }
 

@@ -71,7 +71,17 @@ export function applyEvents(
     const { seq, xid, newTenant, key } = event;
     const decision = judgeEvent(
       rules,
-      { ...claim, seq, xid, epoch, op: event.state.row === null ? 'D' : 'U', oldTenant, newTenant, oldGeneration, newGeneration },
+      {
+        ...claim,
+        seq,
+        xid,
+        epoch,
+        op: event.state.row === null ? 'D' : 'U',
+        oldTenant,
+        newTenant,
+        oldGeneration,
+        newGeneration,
+      },
       receiver.control,
       before.doors ?? receiver.doors,
     );
@@ -86,7 +96,9 @@ export function applyEvents(
     }
   }
   if (!write(world, receiver, changes)) return COLLISION;
-  world.note(() => `  ${[...verdicts].map(([event, verdict]) => `k${event.key} seq ${event.seq}: ${verdict}`).join(', ')}`);
+  world.note(
+    () => `  ${[...verdicts].map(([event, verdict]) => `k${event.key} seq ${event.seq}: ${verdict}`).join(', ')}`,
+  );
   return verdicts;
 }
 
@@ -181,8 +193,7 @@ function write(world: World, receiver: Store, changes: readonly Change[]): boole
   for (const { key, state, decision } of changes) {
     if (decision === 'remove') continue;
     const value = state.row?.value ?? null;
-    if (value !== null)
-      for (const [other, { row }] of states) if (other !== key && row?.value === value) return false;
+    if (value !== null) for (const [other, { row }] of states) if (other !== key && row?.value === value) return false;
     states.set(key, state);
   }
   if (changes.length > 0 && rules.applierWrites === 'captured') captureApplied(world, receiver, changes);

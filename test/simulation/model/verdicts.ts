@@ -53,9 +53,10 @@ export type EventDecision = 'write' | 'remove' | 'covered' | 'superseded' | 'aut
 /** What the control row and the doors say to an event, before its version is compared. */
 export function judgeEvent(rules: Rules, event: IncomingEvent, control: Control, doors: Doors): EventDecision {
   if (!carriesAuthority(rules, event, control)) return 'authority';
-  if (rules.otherEpochs === 'refused' && event.epoch !== control.sourceEpoch) return 'superseded';
+  if (rules.otherEpochs === 'refused' && event.epoch !== control.sourceEpoch)
+    return rules.epochAhead === 'waits' && event.epoch > control.sourceEpoch ? 'door' : 'superseded';
   if (rules.floorBinds !== 'reads' && isVisible(event.xid, control.floor)) return 'covered';
-  if (rules.doorBehind === 'waits' && isBehind(doors, event)) return 'door';
+  if (rules.doorBehind === 'waits' && rules.generation === 'checked' && isBehind(doors, event)) return 'door';
   const enters = event.op === 'U' && admits(rules, doors, event.newTenant, event.newGeneration, event.xid);
   const leaves = admits(rules, doors, event.oldTenant, event.oldGeneration, event.xid);
   switch (rules.move) {
@@ -140,13 +141,7 @@ function carriesAuthority(rules: Rules, carried: Carried, control: Control): boo
   return carried.authority === control.authority && carried.direction === control.direction;
 }
 
-function admits(
-  rules: Rules,
-  doors: Doors,
-  tenant: Tenant | null,
-  generation: number | null,
-  xid: Xid,
-): boolean {
+function admits(rules: Rules, doors: Doors, tenant: Tenant | null, generation: number | null, xid: Xid): boolean {
   const door = tenant === null ? undefined : doors.get(tenant);
   if (door === undefined || !door.isOn) return false;
   if (rules.generation === 'checked' && door.generation !== generation) return false;

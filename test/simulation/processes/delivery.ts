@@ -1,12 +1,19 @@
 /** What relay and retry consumer share: one claim applied, split where rows collide, and marked (design §3.2-§3.4). */
-import { type Claim, mark } from '../model/source.ts';
+
 import { applyEvents, type ClaimedEvent, COLLISION, type EventVerdict, resolveCollision } from '../model/receiver.ts';
+import { type Claim, mark } from '../model/source.ts';
 import type { OutboxEvent, Status } from '../model/store.ts';
 import type { World } from '../model/world.ts';
 import { act, type Steps } from '../scheduler.ts';
 
 const COLLISION_ROUNDS = 8;
-const STATUS_OF = { applied: 'published', superseded: 'superseded', covered: 'covered', authority: undefined, door: undefined } as const;
+const STATUS_OF = {
+  applied: 'published',
+  superseded: 'superseded',
+  covered: 'covered',
+  authority: undefined,
+  door: undefined,
+} as const;
 
 export type Marks = Map<OutboxEvent, Status>;
 
@@ -35,13 +42,7 @@ export function* recordMarks(world: World, name: string, claim: Claim, marks: Ma
   });
 }
 
-function* settleAlone(
-  world: World,
-  name: string,
-  claim: Claim,
-  claimed: ClaimedEvent,
-  marks: Marks,
-): Steps {
+function* settleAlone(world: World, name: string, claim: Claim, claimed: ClaimedEvent, marks: Marks): Steps {
   const { event, epoch } = claimed;
   for (let round = 0; round < COLLISION_ROUNDS; round++) {
     const verdicts = yield* applyOnce(world, name, claim, [claimed]);
@@ -88,7 +89,7 @@ function record(verdicts: ReadonlyMap<OutboxEvent, EventVerdict>, marks: Marks):
  * Newest of each row, in order of seq. Events of a row that moved on from a second tenant wait for the next claim: each side of a
  * move is judged by its own door, and one event can speak for one old tenant only.
  */
-function coalesce(world: World, events: readonly ClaimedEvent[]): readonly ClaimedEvent[] {
+export function coalesce(world: World, events: readonly ClaimedEvent[]): readonly ClaimedEvent[] {
   const { rules } = world;
   const newest = new Map<number, ClaimedEvent>();
   const closed = new Set<number>();
@@ -101,10 +102,7 @@ function coalesce(world: World, events: readonly ClaimedEvent[]): readonly Claim
     if (closed.has(key)) continue;
     newest.delete(key);
     const keepsOwn = left === undefined || rules.coalesced === 'keeps-own-old-tenant';
-    newest.set(
-      key,
-      keepsOwn ? claimed : { ...claimed, oldTenant: left.oldTenant, oldGeneration: left.oldGeneration },
-    );
+    newest.set(key, keepsOwn ? claimed : { ...claimed, oldTenant: left.oldTenant, oldGeneration: left.oldGeneration });
   }
   return [...newest.values()];
 }

@@ -1,7 +1,7 @@
 /** Tenants turned on and off in the order of protocol §5, and their way back. */
 import { eraseTenant } from '../model/receiver.ts';
 import { NOTHING_SEEN, snapshotText } from '../model/snapshot.ts';
-import { isOpen, type Store } from '../model/store.ts';
+import { isOpen, type Key, type Store } from '../model/store.ts';
 import type { Direction, Tenant } from '../model/verdicts.ts';
 import type { World } from '../model/world.ts';
 import { act, type ProcessSpec, type Steps, untilDone } from '../scheduler.ts';
@@ -13,12 +13,15 @@ export function exposeFromStart(source: Store, receiver: Store, tenant: Tenant):
   receiver.doors.set(tenant, { generation: 1, isOn: true, openedUnder: NOTHING_SEEN });
 }
 
+const WISHES = ['on', 'off', 'rollback', 'toggle'] as const;
+export type Wish = (typeof WISHES)[number];
+
 /** Turns tenants on and off as somebody wishes; two of these may wish for the same tenant at once. */
-export function controller(world: World, name: string): ProcessSpec {
+export function controller(world: World, name: string, wished: readonly Wish[] = WISHES): ProcessSpec {
   const { random, profile } = world;
   const wishes = Array.from({ length: 1 + random.below(3) }, () => ({
     tenant: random.pick(profile.tenants),
-    wish: random.pick(['on', 'off', 'rollback', 'toggle'] as const),
+    wish: random.pick(wished),
   }));
   return {
     name,
@@ -65,21 +68,33 @@ export function* openDoor(world: World, name: string, direction: Direction, tena
     const { openedUnder, epoch } = early ?? (yield* takeG());
     yield* act(() => {
       if (rules.lateDoor === 'refused-by-epoch' && epoch !== receiver.control.sourceEpoch) return;
-      if ((receiver.doors.get(tenant)?.generation ?? 0) >= state.generation) return;
+      const door = receiver.doors.get(tenant);
+      if (door !== undefined && (rules.generation === 'ignored' ? door.isOn : door.generation >= state.generation))
+        return;
       receiver.doors.set(tenant, { generation: state.generation, isOn: true, openedUnder });
-      world.note(() => `${name}: opens the door of ${tenant} for generation ${state.generation} under ${snapshotText(openedUnder)}`);
+      world.note(
+        () =>
+          `${name}: opens the door of ${tenant} for generation ${state.generation} under ${snapshotText(openedUnder)}`,
+      );
     });
   });
 }
 
 function* repairAfterOn(world: World, name: string, direction: Direction, tenant: Tenant): Steps {
-  const { rules, profile } = world;
+  const { rules } = world;
   if (rules.repairAfterOn === 'none') return;
-  // Keys of legacy and of the target: every key that there is.
-  for (let key = 0; key < profile.keys; key++) {
-    if (rules.repairReads === 'by-tenant') yield* repairByTenant(world, name, direction, tenant, [key]);
-    else yield* repairKeys(world, name, direction, [key]);
+  // Keys that the source has for the tenant, then keys that the receiver has for it.
+  for (const store of [world.sourceOf(direction), world.receiverOf(direction)]) {
+    const keys = yield* untilDone(() => act(() => keysOf(store, tenant)));
+    for (const key of keys) {
+      if (rules.repairReads === 'by-tenant') yield* repairByTenant(world, name, direction, tenant, [key]);
+      else yield* repairKeys(world, name, direction, [key]);
+    }
   }
+}
+
+function keysOf({ states }: Store, tenant: Tenant): readonly Key[] {
+  return [...states].flatMap(([key, { row }]) => (row?.tenant === tenant ? [key] : []));
 }
 
 export function* turnOff(world: World, name: string, direction: Direction, tenant: Tenant): Steps {
@@ -103,7 +118,7 @@ export function* turnOff(world: World, name: string, direction: Direction, tenan
 
 function closeDoor({ rules }: World, receiver: Store, tenant: Tenant, closes: number): void {
   const door = receiver.doors.get(tenant) ?? { generation: 0, isOn: false, openedUnder: NOTHING_SEEN };
-  if (rules.doorClose === 'shuts-any-generation') {
+  if (rules.doorClose === 'shuts-any-generation' || rules.generation === 'ignored') {
     receiver.doors.set(tenant, { ...door, isOn: false });
   } else if (door.generation <= closes) {
     const generation = rules.doorClose === 'latches-its-generation' ? closes : door.generation;

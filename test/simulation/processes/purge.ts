@@ -10,7 +10,9 @@ export function purger(world: World, name: string): ProcessSpec {
     name,
     *start() {
       for (let turn = 0; turn < turns; turn++)
-        yield* attempt(() => (world.rules.purge === 'no-pending-event' ? purgeIdleKeys(world, name) : purge(world, name)));
+        yield* attempt(() =>
+          world.rules.purge === 'no-pending-event' ? purgeIdleKeys(world, name) : purge(world, name),
+        );
     },
     faults: { fails: 0.02, answerLost: 0.02, crashes: 0.02 },
     restarts: false,
@@ -24,7 +26,8 @@ function* purge(world: World, name: string): Steps {
     epoch: legacy.epoch,
     authority: legacy.control.authority,
   }));
-  const ends = ({ status }: OutboxEvent) => rules.purge === 'parked-is-terminal' && (status === 'parked' || status === 'dead');
+  const ends = ({ status }: OutboxEvent) =>
+    rules.purge === 'parked-is-terminal' && (status === 'parked' || status === 'dead');
   const isSafe = yield* act(() =>
     legacy.outbox.every((event) => !isOpen(event) || ends(event) || !isVisible(event.xid, snapshot)),
   );

@@ -1,5 +1,5 @@
 /** Workers of the relay: claim, deliver, mark. Two for each shard, so that one may live on after the other has taken its lease. */
-import { claim, type Claim, mark } from '../model/source.ts';
+import { type Claim, claim, mark } from '../model/source.ts';
 import { isOpen, type OutboxEvent, type Status, type Store, type TenantState } from '../model/store.ts';
 import type { Direction, Tenant } from '../model/verdicts.ts';
 import type { World } from '../model/world.ts';
@@ -29,14 +29,7 @@ export function relayWorkers(world: World, direction: Direction): readonly Proce
   ).flat();
 }
 
-function* work(
-  world: World,
-  direction: Direction,
-  shard: number,
-  shards: number,
-  name: string,
-  memory: Memory,
-): Steps {
+function* work(world: World, direction: Direction, shard: number, shards: number, name: string, memory: Memory): Steps {
   for (;;) yield* attempt(() => deliverNext(world, direction, shard, shards, name, memory));
 }
 
@@ -51,7 +44,8 @@ function* deliverNext(
   const { rules, random } = world;
   const source = world.sourceOf(direction);
   const isReady = () =>
-    source.control.direction === direction && hasWork(source, shard, shards, rules.claimedBy === 'state' ? 0 : memory.behind);
+    source.control.direction === direction &&
+    hasWork(source, shard, shards, rules.claimedBy === 'state' ? 0 : memory.behind);
   if (rules.suppressedBy === 'remembered-flag' && (memory.tenants === undefined || random.chance(0.3))) {
     memory.tenants = yield* act(() => {
       world.note(() => `${name}: remembers the flags`);
@@ -113,6 +107,7 @@ function messageOf(direction: Direction, { seq, epoch }: OutboxEvent) {
 export function redrive(world: World, source: Store): boolean {
   const waiting = source.outbox.filter((event) => isOpen(event) && event.status !== 'pending');
   for (const event of waiting) event.status = 'pending';
-  if (waiting.length > 0) world.note(() => `redrive: seq ${waiting.map(({ seq }) => seq).join(', ')} of ${source.name}`);
+  if (waiting.length > 0)
+    world.note(() => `redrive: seq ${waiting.map(({ seq }) => seq).join(', ')} of ${source.name}`);
   return waiting.length > 0;
 }

@@ -1,5 +1,12 @@
 /** Snapshot reads and what becomes of them: the repair queue, the repair that follows "on", and strays that come late (protocol §4, §5.5). */
-import { applyRead, COLLISION, type ReadRow, type ReadVerdict, resolveCollision, type SnapshotRead } from '../model/receiver.ts';
+import {
+  applyRead,
+  COLLISION,
+  type ReadRow,
+  type ReadVerdict,
+  resolveCollision,
+  type SnapshotRead,
+} from '../model/receiver.ts';
 import { snapshotText } from '../model/snapshot.ts';
 import { readRows, sourceFacts } from '../model/source.ts';
 import { ABSENT, type Key } from '../model/store.ts';
@@ -17,7 +24,8 @@ export function* read(world: World, name: string, direction: Direction, keys: re
   const rows = () => readRows(source, keys);
   const note = (done: SnapshotRead): SnapshotRead => {
     world.note(
-      () => `${name}: read ${done.rows.map(({ key, state }) => `k${key} ${stateText(state)}`).join(', ')} under ${snapshotText(done.snapshot)}`,
+      () =>
+        `${name}: read ${done.rows.map(({ key, state }) => `k${key} ${stateText(state)}`).join(', ')} under ${snapshotText(done.snapshot)}`,
     );
     return done;
   };
@@ -76,7 +84,13 @@ export function* repairKeys(
 }
 
 /** The weaker rule of protocol §5.5: `WHERE tenant = t`, so that another tenant's row looks absent. */
-export function* repairByTenant(world: World, name: string, direction: Direction, tenant: Tenant, keys: readonly Key[]): Steps {
+export function* repairByTenant(
+  world: World,
+  name: string,
+  direction: Direction,
+  tenant: Tenant,
+  keys: readonly Key[],
+): Steps {
   yield* untilDone(function* () {
     const page = yield* read(world, name, direction, keys);
     const filtered = page.rows.map(({ key, state }) => ({
@@ -118,7 +132,9 @@ export function repairWorker(world: World, direction: Direction): ProcessSpec {
 
 /** A copy or repair that was given up, and whose last statement arrives all the same, however late. */
 export function strayRead(world: World, name: string): ProcessSpec {
-  const keys = Array.from({ length: world.profile.keys }, (_, key) => key).filter(() => world.random.chance(0.6));
+  const keys = Array.from({ length: world.profile.keys }, (_, key) => key).filter(
+    (key) => key === 0 || world.random.chance(0.6),
+  );
   return {
     name,
     start: function* () {

@@ -1,5 +1,5 @@
 /** Legacy goes back to a backup, and what must happen then (protocol §8). Nothing in the restored store says that it was restored. */
-import { NOTHING_SEEN, isVisible, snapshotText } from '../model/snapshot.ts';
+import { type isVisible, NOTHING_SEEN, snapshotText } from '../model/snapshot.ts';
 import type { OutboxEvent, State, TenantState } from '../model/store.ts';
 import type { Tenant } from '../model/verdicts.ts';
 import type { World } from '../model/world.ts';
@@ -63,41 +63,44 @@ function restore(world: World, backup: Backup): void {
 
 function* recover(world: World, name: string): Steps {
   const { rules, legacy, target, profile } = world;
-  const bumped = yield* act(() => {
-    legacy.epoch = Math.max(legacy.epoch, target.control.sourceEpoch) + 1;
-    world.note(() => `${name}: epoch ${legacy.epoch} in legacy`);
-    return { epoch: legacy.epoch, snapshot: legacy.snapshot() };
+  const epoch = yield* act(() => Math.max(legacy.epoch, target.control.sourceEpoch) + 1);
+  const isReceiverFirst = world.random.chance(0.5);
+  if (isReceiverFirst) yield* act(() => beginInTarget(world, name, epoch));
+  const before = yield* act(() => {
+    legacy.epoch = epoch;
+    world.note(() => `${name}: epoch ${epoch} in legacy`);
+    return legacy.nextXid;
   });
   // Whoever captured under the old epoch commits events that the receiver will refuse: the full repair must see their rows.
-  const hasEnded = () => [...legacy.active.keys()].every((xid) => isLater(xid, bumped.snapshot));
+  const hasEnded = () => [...legacy.active.keys()].every((xid) => xid >= before);
   if (rules.epochWaits === 'for-writers') yield* act(() => undefined, { kind: 'idle', isReady: hasEnded });
-  yield* untilDone(() =>
-    act(() => {
-      const { control } = target;
-      const floor = rules.epochResets === 'doors' ? control.floor : NOTHING_SEEN;
-      target.control = { ...control, sourceEpoch: bumped.epoch, floor };
-      if (rules.epochResets !== 'floor')
-        for (const [tenant, door] of target.doors) target.doors.set(tenant, { ...door, isOn: false });
-      target.shown.clear();
-      world.isHistoryLost = false;
-      world.note(() => `${name}: epoch ${bumped.epoch} in the target, doors and floor are reset`);
-    }),
-  );
+  if (!isReceiverFirst) yield* act(() => beginInTarget(world, name, epoch));
   if (rules.epochResets !== 'floor') {
     yield* untilDone(() => act(() => liftGenerations(world, name)));
-    for (const [tenant, { isOn }] of [...legacy.tenants])
-      if (isOn) yield* openDoor(world, name, 'forward', tenant);
+    for (const [tenant, { isOn }] of [...legacy.tenants]) if (isOn) yield* openDoor(world, name, 'forward', tenant);
   }
   if (rules.repairAfterEpoch === 'none') return;
   const keys = Array.from({ length: profile.keys }, (_, key) => key);
   yield* repairKeys(world, name, 'forward', world.random.chance(0.5) ? keys : yield* differing(world, name, keys));
 }
 
+function beginInTarget(world: World, name: string, epoch: number): void {
+  const { rules, target } = world;
+  const floor = rules.epochResets === 'doors' ? target.control.floor : NOTHING_SEEN;
+  target.control = { ...target.control, sourceEpoch: epoch, floor };
+  if (rules.epochResets !== 'floor')
+    for (const [tenant, door] of target.doors) target.doors.set(tenant, { ...door, isOn: false });
+  target.shown.clear();
+  world.isHistoryLost = false;
+  world.note(() => `${name}: epoch ${epoch} in the target, doors and floor are reset`);
+}
+
 /** Doors of the lost timeline may be ahead of what the backup says: no tenant may ever use one of their generations again. */
 function liftGenerations(world: World, name: string): void {
-  const { legacy, target, rolledBack } = world;
+  const { rules, legacy, target, rolledBack } = world;
   for (const tenant of new Set([...legacy.tenants.keys(), ...target.doors.keys()])) {
     const { isOn = false, generation = 0 } = legacy.tenants.get(tenant) ?? {};
+    if (!isOn && rules.generationsLifted === 'of-those-on') continue;
     const passed = Math.max(generation, target.doors.get(tenant)?.generation ?? 0) + 1;
     legacy.tenants.set(tenant, { isOn, generation: passed });
     if (isOn) rolledBack.delete(tenant);
@@ -112,11 +115,8 @@ function* differing(world: World, name: string, keys: readonly number[]): Steps<
   world.note(() => `${name}: compares under ${snapshotText(snapshot)}`);
   return rows.flatMap(({ key, state }) => {
     const { version = 0, row = null } = held.get(key) ?? {};
-    const isEqual = state.row === null ? row === null : row !== null && version === state.version && row.value === state.row.value;
+    const isEqual =
+      state.row === null ? row === null : row !== null && version === state.version && row.value === state.row.value;
     return isEqual ? [] : [key];
   });
-}
-
-function isLater(xid: number, snapshot: Parameters<typeof isVisible>[1]): boolean {
-  return xid >= snapshot.xmax;
 }

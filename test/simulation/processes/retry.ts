@@ -39,7 +39,9 @@ function* receive(world: World, name: string): Steps {
   });
   if (claimed.events.length === 0) return;
   if (message.receives > TRIES) {
-    yield* act(() => mark(world, world.sourceOf(direction), new Map(claimed.events.map(({ event }) => [event, 'dead']))));
+    yield* act(() =>
+      mark(world, world.sourceOf(direction), new Map(claimed.events.map(({ event }) => [event, 'dead']))),
+    );
     return;
   }
   const marks = yield* deliver(world, name, claimed);

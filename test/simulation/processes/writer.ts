@@ -1,5 +1,5 @@
 /** An application: transactions of a few changes, in whichever store takes its writes, captured as they are made (protocol §3). */
-import { type Key, type Row, type State, type Store, type Transaction } from '../model/store.ts';
+import type { Key, Row, State, Store, Transaction } from '../model/store.ts';
 import { stateText, type World } from '../model/world.ts';
 import { act, attempt, giveUp, type ProcessSpec, type Steps, type Wait } from '../scheduler.ts';
 
@@ -36,12 +36,15 @@ function endOpen({ transaction, store }: Session): void {
 
 function* transact(world: World, name: string, session: Session): Steps {
   const { random } = world;
-  const transaction = yield* act(() => {
-    session.store = random.pick(openStores(world));
-    session.transaction = session.store.begin();
-    world.note(() => `${name}: begins xid ${session.transaction?.xid} in ${session.store.name}`);
-    return session.transaction;
-  }, { kind: 'idle', isReady: () => openStores(world).length > 0 });
+  const transaction = yield* act(
+    () => {
+      session.store = random.pick(openStores(world));
+      session.transaction = session.store.begin();
+      world.note(() => `${name}: begins xid ${session.transaction?.xid} in ${session.store.name}`);
+      return session.transaction;
+    },
+    { kind: 'idle', isReady: () => openStores(world).length > 0 },
+  );
 
   const changes = 1 + random.below(3);
   for (let n = 0; n < changes; n++) yield* change(world, name, session, transaction);
@@ -90,7 +93,9 @@ function* change(world: World, name: string, session: Session, transaction: Tran
     }
     const before = store.stateIn(transaction, key);
     if (isDelete && before.row === null) {
-      if (rules.emptyStatement === 'captures-delete') capture(world, name, session, transaction, key, null, early);
+      // The library's caller names the tenant of the row that it believes to have deleted.
+      const believed: Row = { tenant: random.pick(profile.tenants), value: null };
+      if (rules.emptyStatement === 'captures-delete') capture(world, name, session, transaction, key, believed, early);
       return undefined;
     }
     if (!profile.isDeferrable && isTaken(store, transaction, key, wanted)) return undefined;

@@ -36,7 +36,9 @@ export const expose: Step = async (deps, run) => {
     await ensureRelay(deps, 'forward');
     return proceed({ notes: [`exposed: ${run.scope.join(', ')}`] });
   }
-  if (share.some((tenant) => !wish.flags.dual_write.enabled || !wish.flags.dual_write.tenants.includes(tenant))) {
+  const flag = wish.flags.dual_write;
+  const isWished = (tenant: string) => flag.enabled && flag.tenants.includes(tenant) && !flag.except.includes(tenant);
+  if (!share.filter((tenant) => tenant !== NO_TENANT || deps.plan.tenants.kind === 'none').every(isWished)) {
     await publish(deps, wish.flags, wish.version, share);
     return again(FLAG_WAIT_SECONDS, { notes: [`flag dual_write wishes for ${share.join(', ')}`] });
   }
@@ -57,9 +59,11 @@ async function publish(deps: Deps, flags: Flags, version: number, share: readonl
       ...share.filter((tenant) => tenant !== NO_TENANT || deps.plan.tenants.kind === 'none'),
     ]),
   ];
+  // A way back excepts tenants by name; whoever starts this machine for them wants them in again.
+  const except = flag.except.filter((tenant) => !share.includes(tenant));
   try {
     await deps.flags.publish(
-      { ...flags, dual_write: { ...flag, enabled: true, tenants } },
+      { ...flags, dual_write: { ...flag, enabled: true, tenants, except } },
       version,
       `exposure of ${share.join(', ')}`,
     );

@@ -1,8 +1,10 @@
 /** Watches the relay over the plan's window: the forward gate of phase 2 (guide: outbox drain rate matches legacy write throughput). */
 import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
+import { NO_TENANT } from '../../../domain/table.ts';
+import { type DeliveryRow, deliveryOf } from '../../../sql/tenants/delivery-of.ts';
 import type { Deps } from '../../deps.ts';
+import { setAsideGate } from '../../gates/set-aside-gate.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
-import { type OutboxHealth, readHealth } from '../../relay/health.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { again, judged, proceed, type Step, sinceOf } from '../step.ts';
 
@@ -16,8 +18,8 @@ export const watch: Step = async (deps, run, data) => {
   if (run.dryRun) return proceed({ notes: [`would watch for ${deps.plan.dualWrite.drainWindow} ms`] });
   const since = sinceOf(data) ?? deps.clock.now().getTime();
   const elapsed = deps.clock.now().getTime() - since;
-  const health = await readHealth(deps, 'forward');
-  const gates = await forwardGates(deps, run.scope, health);
+  const delivery = await readDelivery(deps, run.scope);
+  const gates = await forwardGates(deps, run.scope, delivery);
   const window = deps.plan.dualWrite.drainWindow;
   const passes = gates.every((gate) => gate.pass);
   if (elapsed < window || (!passes && elapsed < PATIENCE_WINDOWS * window)) {
@@ -25,25 +27,24 @@ export const watch: Step = async (deps, run, data) => {
     return again(Math.ceil(Math.max(LOOK_EVERY_SECONDS, window / 1000 / MOST_LOOKS)), {
       data: { since },
       notes: [
-        `lag ${health.oldestMs} ms, ${health.pending} pending; watched ${Math.round(elapsed / 1000)} s of ${window / 1000} s`,
+        `lag ${delivery.oldestMs} ms, ${delivery.waiting} pending; watched ${Math.round(elapsed / 1000)} s of ${window / 1000} s`,
       ],
     });
   }
   return judged(gates, {
-    notes: [`delivered ${health.delivered} of ${health.captured} events captured in the window`],
+    notes: [`drained ${delivery.drained} of ${delivery.captured} events captured in the window`],
   });
 };
 
 async function forwardGates(
   deps: Deps,
   scope: readonly string[],
-  health: OutboxHealth,
+  delivery: Delivery,
 ): Promise<readonly GateDecision[]> {
   const now = deps.clock.now();
   const on = new Set((await tenantStates(deps, 'forward')).filter((state) => state.is_on).map((state) => state.tenant));
   const off = scope.filter((tenant) => !on.has(tenant));
-  const measuredAt = new Date(health.at);
-  const source = 'crossfade.outbox of legacy';
+  const source = 'crossfade.outbox of legacy, events of the scope';
   return [
     judgeGate(
       {
@@ -61,41 +62,49 @@ async function forwardGates(
     judgeGate(
       {
         gate: 'delivery-lag',
-        value: health.oldestMs,
+        value: delivery.oldestMs,
         threshold: deps.plan.dualWrite.lagLimit,
         comparison: 'at most',
         unit: 'ms',
         source,
-        measuredAt,
+        measuredAt: now,
       },
       now,
     ),
     judgeGate(
       {
         gate: 'drain-rate',
-        value: health.captured === 0 ? 100 : Math.round((10_000 * health.delivered) / health.captured) / 100,
+        value: delivery.captured === 0 ? 100 : Math.round((10_000 * delivery.drained) / delivery.captured) / 100,
         threshold: 100,
         comparison: 'at least',
         unit: '% of the events captured in the window',
         source,
-        measuredAt,
+        measuredAt: now,
       },
       now,
     ),
-    judgeGate(
-      {
-        gate: 'set-aside',
-        value: health.parked + health.dead,
-        threshold: 0,
-        comparison: 'equals',
-        unit: 'events',
-        source,
-        measuredAt,
-        details: health.setAside.map(
-          (event) => `${event.state} ${event.table_name} ${event.row_key} of ${event.tenant}: ${event.reason}`,
-        ),
-      },
-      now,
-    ),
+    await setAsideGate(deps, 'set-aside', 'forward', withShared(scope)),
   ];
+}
+
+interface Delivery {
+  readonly waiting: number;
+  readonly oldestMs: number;
+  readonly captured: number;
+  readonly drained: number;
+}
+
+async function readDelivery(deps: Deps, scope: readonly string[]): Promise<Delivery> {
+  const { drainWindow, lagLimit } = deps.plan.dualWrite;
+  const [row] = await deps.databases
+    .open('legacy', 'relay')
+    .query<DeliveryRow>(deliveryOf(withShared(scope), drainWindow, Math.min(lagLimit, drainWindow / 2)));
+  if (row === undefined) throw new RangeError('the outbox always answers with one row of counts');
+  const { waiting, oldest_ms, captured, drained } = row;
+  return { waiting, oldestMs: Math.max(0, Math.round(oldest_ms ?? 0)), captured, drained };
+}
+
+/** Rows that tenants share follow the most advanced of them. */
+function withShared(scope: readonly string[]): readonly string[] {
+  return [...new Set([...scope, NO_TENANT])];
 }

@@ -6,6 +6,7 @@ import type { Deps } from '../../deps.ts';
 import { loadMigration, tableNamed } from '../../migration.ts';
 import { comparePass, type PassResult } from '../../reconcile/compare-pass.ts';
 import { planComparison } from '../../reconcile/comparison.ts';
+import { describeHold } from '../../relay/delivery-hold.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { repairKeys } from '../../rows/apply-reads.ts';
 import { directionInForce } from '../../switch/authority.ts';
@@ -13,6 +14,8 @@ import { tenantStates } from '../../tenants/exposure.ts';
 import { again, judged, proceed, refuse, type Step } from '../step.ts';
 
 const CALL_MS = 40_000;
+/** How often a held delivery is looked at. */
+const HOLD_SECONDS = 5;
 /** Names the hold as ours: one that a person put on is not taken off. */
 const holderOf = (run: Run) => `rollback ${run.execution}`;
 
@@ -35,6 +38,11 @@ export const pauseRouting: Step = async (deps, run) => {
 };
 
 export const overwriteTarget: Step = async (deps, run) => {
+  const control = await deps.documents.get('control', 'control');
+  const held = control?.value.deliveryHeld;
+  // Its own hold is there so that nothing else writes meanwhile; a person's says that nothing is to be written.
+  if (!run.dryRun && held !== undefined && held.by !== holderOf(run))
+    return again(HOLD_SECONDS, { notes: [describeHold(held)] });
   const migration = await loadMigration(deps);
   const result = await passOver(deps, run, 'overwrite');
   if (result === undefined) return again(0, { notes: ['compares every row of the scope exactly'] });

@@ -1,6 +1,7 @@
 /** Phase 4, writes: authority moves from legacy to the target, behind a fence, once both are proved equal (design §5; protocol §9). */
 import { driftGate } from '../../gates/drift-gate.ts';
 import { passedGate } from '../../gates/passed.ts';
+import { incidentGate } from '../../incidents/incident-gate.ts';
 import { directionInForce } from '../../switch/authority.ts';
 import { drainDirection } from '../../switch/drain.ts';
 import { needsApproval } from '../approval.ts';
@@ -15,7 +16,9 @@ export const switchoverMachine: MachineDefinition = {
   // Drift is judged again at every later gate (design §4), unless authority has moved and what is left is to complete it.
   entry: async (deps, run) => {
     const cutover = await passedGate(deps, run, 'cutover');
-    return (await directionInForce(deps)) === 'reverse' ? [cutover] : [cutover, await driftGate(deps, run)];
+    return (await directionInForce(deps)) === 'reverse'
+      ? [cutover]
+      : [cutover, await driftGate(deps, run), await incidentGate(deps)];
   },
   steps: {
     rehearse,

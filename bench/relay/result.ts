@@ -1,0 +1,118 @@
+/** What a run of the suite leaves: everything that was measured, and how it stands to what was asked for. */
+import type { Machine } from '../machine.ts';
+import { type Drained, type Measured, rateOf } from '../measure.ts';
+import type { Latency } from './latency.ts';
+
+export interface RelayResult {
+  readonly suite: 'relay';
+  readonly at: string;
+  readonly quick: boolean;
+  readonly seconds: number;
+  readonly machine: Machine;
+  /** Of both servers. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly events: number;
+  readonly drained: readonly Measured[];
+  readonly latencies: readonly Latency[];
+  readonly capture: readonly CaptureLine[];
+  /** Parts that could not be measured, and why. */
+  readonly skipped: readonly string[];
+  readonly verdicts: readonly Verdict[];
+}
+
+/** Legacy's transactions a second under the TPC-B script, with capture against without. */
+export interface CaptureLine {
+  readonly setting: string;
+  readonly tpsOff: number;
+  readonly tpsOn: number;
+  readonly ratio: number;
+  /** Milliseconds that capture added to a transaction. */
+  readonly addedP50: number;
+  readonly addedP99: number;
+}
+
+export const OUTCOMES = ['goal reached', 'passed', 'missed', 'reported', 'not measured'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+export interface Verdict {
+  readonly what: string;
+  readonly value: number | null;
+  readonly unit: '' | '/s' | 'ms';
+  /** Worse than this is missed; null: reported only. */
+  readonly floor: number | null;
+  readonly goal: number | null;
+  readonly outcome: Outcome;
+}
+
+/** Two workers, batches of 1000: what floors are held against. */
+export const MAIN = { shards: 2, batchRows: 1000 };
+const ENGINE = `engine/${MAIN.shards}x${MAIN.batchRows}`;
+const BARE = `bare/${MAIN.shards}x${MAIN.batchRows}`;
+
+type Parts = Pick<RelayResult, 'drained' | 'latencies' | 'capture'>;
+
+/** Floors and goals of issue 4. */
+export function judge({ drained, latencies, capture }: Parts): readonly Verdict[] {
+  const ratio = (what: string, other: string, floor: number | null, goal: number | null = null) =>
+    verdict(what, ratioOf(drained, ENGINE, other), '', floor, goal);
+  const captured = (setting: string) => capture.find((line) => line.setting === setting)?.ratio ?? null;
+  const p99 = (id: string) => latencies.find((latency) => latency.id === id)?.p99 ?? null;
+  return [
+    ratio('engine / own statements in a bare loop', BARE, 0.7),
+    ratio('engine / raw loop without row versions', 'raw/2x1000', null),
+    ratio('engine / native logical replication', 'native', null),
+    ratio('engine / graphile-worker', 'graphile-worker', 1.5, 2.5),
+    ratio('engine / pg-boss', 'pg-boss', 1.5, 2.5),
+    ratio('engine / pg-transactional-outbox', 'pg-transactional-outbox', 10),
+    verdict('engine through the Data API front', medianRate(drained, 'data-api'), '/s', null, null),
+    verdict('engine in Lambda, through the Data API front', medianRate(drained, 'lambda'), '/s', 3000, null),
+    atMost('commit to visible at 500 writes/s, pg, p99', p99('pg'), 2000),
+    atMost('commit to visible at 500 writes/s, Data API, p99', p99('data-api'), 2000),
+    verdict('legacy TPS with capture / without, durable', captured('durable'), '', 0.75, null),
+    verdict('legacy TPS with capture / without, fsync off', captured('fsync off'), '', 0.6, null),
+  ];
+}
+
+export function medianRate(drained: readonly Measured[], id: string): number | null {
+  const runs = drained.find((measured) => measured.id === id)?.runs ?? [];
+  return runs.length === 0 ? null : median(runs.map(rateOf));
+}
+
+/** Median over the rounds: both were run in turns, so what disturbed a round disturbed both. */
+export function ratioOf(drained: readonly Measured[], id: string, other: string): number | null {
+  const runsOf = (wanted: string): readonly Drained[] => drained.find((measured) => measured.id === wanted)?.runs ?? [];
+  const others = runsOf(other);
+  const ratios = runsOf(id).flatMap((run, round) => {
+    const beside = others[round];
+    return beside === undefined ? [] : [rateOf(run) / rateOf(beside)];
+  });
+  return ratios.length === 0 ? null : median(ratios);
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+function verdict(
+  what: string,
+  value: number | null,
+  unit: Verdict['unit'],
+  floor: number | null,
+  goal: number | null,
+): Verdict {
+  const outcome = (): Outcome => {
+    if (value === null) return 'not measured';
+    if (floor === null) return 'reported';
+    if (value < floor) return 'missed';
+    return goal !== null && value >= goal ? 'goal reached' : 'passed';
+  };
+  return { what, value, unit, floor, goal, outcome: outcome() };
+}
+
+function atMost(what: string, value: number | null, limit: number): Verdict {
+  const outcome = value === null ? 'not measured' : value <= limit ? 'passed' : 'missed';
+  return { what, value, unit: 'ms', floor: limit, goal: null, outcome };
+}

@@ -1,0 +1,218 @@
+/** `npm run bench -- relay`: everything on the same two servers in one run, in turns. */
+
+import { openLifetimeScope } from '../../lib/local/lifetime-scope.ts';
+import { describeMachine, loadNow } from '../machine.ts';
+import type { Measured, Variant } from '../measure.ts';
+import { measureInTurns } from '../measure.ts';
+import { type BenchServers, startBenchServers } from '../servers.ts';
+import { bareVariant } from './bare-loop.ts';
+import { type Front, startFront } from './data-api-front.ts';
+import { dataApiVariant, engineVariant } from './engine.ts';
+import { type EngineStores, openAs, prepareEngineStores } from './engine-stores.ts';
+import { graphileVariant } from './graphile-worker.ts';
+import { type LambdaService, startLambda } from './lambda.ts';
+import { type Latency, measureLatency } from './latency.ts';
+import { nativeVariant } from './native-replication.ts';
+import { installPeers, type Peers } from './peers.ts';
+import { bossVariant } from './pg-boss.ts';
+import { prepareRawStores, rawVariant } from './raw-loop.ts';
+import { type CaptureLine, judge, MAIN, type RelayResult } from './result.ts';
+import { transactionalOutboxVariant } from './transactional-outbox.ts';
+
+export const PARTS = ['raw', 'native', 'bare', 'engine', 'peers', 'data-api', 'lambda', 'latency', 'capture'] as const;
+export type Part = (typeof PARTS)[number];
+
+export interface RelayOptions {
+  readonly quick: boolean;
+  readonly parts: readonly Part[];
+  readonly progress: (line: string) => void;
+  /** Of the backlog; even. Default 100 000, quick 10 000. */
+  readonly events?: number | undefined;
+  /** Default 3, quick 1. */
+  readonly rounds?: number | undefined;
+}
+
+/** No run is begun after these, except the first of each variant that bounds depend on. */
+const LIMITS_MS = { rounds: 4.5 * 60_000, matrix: 90_000, quick: 25_000 };
+/** Of the backlog that goes through the Data API, where it takes several times as long. */
+const DATA_API_SHARE = 0.3;
+const BATCHES = [100, 500, 1000, 2000];
+const SHARDS = [1, 2, 4];
+const RATE = 500;
+
+/** @throws {Error} when a server does not start; a part that fails is reported as not measured. */
+export async function runRelaySuite(options: RelayOptions): Promise<RelayResult> {
+  const { quick, parts, progress, events = quick ? 10_000 : 100_000, rounds = quick ? 1 : 3 } = options;
+  if (events < 200 || events % 2 !== 0)
+    throw new RangeError(`${events} events: an even number of at least 200 is needed`);
+  const began = Date.now();
+  const loadBefore = loadNow();
+  const skipped: string[] = [];
+  const wants = (part: Part) => parts.includes(part);
+  const scope = openLifetimeScope();
+  try {
+    const servers = await startBenchServers({ small: quick });
+    scope.defer(() => servers.stop());
+    const world: World = { servers, events, quick, wants, progress, skipped };
+    const front = wants('data-api') || wants('latency') || wants('lambda') ? await startFront(servers) : undefined;
+    scope.defer(async () => front?.stop());
+    const lambda = wants('lambda') && front !== undefined ? await lambdaOf(front, world) : undefined;
+    scope.defer(async () => lambda?.stop());
+    progress(`preparing a backlog of ${events} events`);
+    const stores = wants('bare') || wants('engine') ? await prepareEngineStores(servers, events) : undefined;
+    const variants = [
+      ...(await yardsticks(world)),
+      ...(stores === undefined ? [] : engines(stores, wants)),
+      ...(wants('peers') ? peerVariants(world) : []),
+      ...(front === undefined ? [] : await dataApiVariants(world, front, lambda)),
+    ];
+    const deadline = Date.now() + (quick ? LIMITS_MS.quick : LIMITS_MS.rounds);
+    const inTurns = await measureInTurns(variants, { rounds, deadline, progress });
+    const others = wants('engine') && stores !== undefined && !quick ? await matrix(stores, progress) : [];
+    const drained = [...inTurns, ...others];
+    skipped.push(...failuresOf(drained));
+    const latencies = wants('latency') && front !== undefined ? await latencyOf(world, front) : [];
+    const machine = await describeMachine(servers, loadBefore);
+    await scope.close();
+    // Its own servers, durable ones among them, so these are not in its way.
+    const capture = wants('capture') ? await captureOf(world) : [];
+    const measured = { drained, latencies, capture };
+    return {
+      suite: 'relay',
+      at: new Date(began).toISOString(),
+      quick,
+      seconds: (Date.now() - began) / 1000,
+      machine,
+      settings: servers.settings,
+      events,
+      ...measured,
+      skipped,
+      verdicts: judge(measured),
+    };
+  } finally {
+    await scope.close();
+  }
+}
+
+/** What every part of the run needs to know. */
+interface World {
+  readonly servers: BenchServers;
+  readonly events: number;
+  readonly quick: boolean;
+  readonly wants: (part: Part) => boolean;
+  readonly progress: (line: string) => void;
+  /** Grows: what could not be measured, and why. */
+  readonly skipped: string[];
+}
+
+async function yardsticks({ servers, events, wants }: World): Promise<readonly Variant[]> {
+  const raw = wants('raw') ? await prepareRawStores(servers, events) : undefined;
+  return [
+    ...(raw === undefined
+      ? []
+      : [1, 2].map((workers) => rawVariant(servers, raw, { workers, batchRows: MAIN.batchRows }))),
+    ...(wants('native') ? [nativeVariant(servers, events)] : []),
+  ];
+}
+
+function engines(stores: EngineStores, wants: World['wants']): readonly Variant[] {
+  return [
+    ...(wants('bare') ? [1, 2].map((shards) => bareVariant(stores, { ...MAIN, shards })) : []),
+    ...(wants('engine') ? [engineVariant(stores, MAIN)] : []),
+  ];
+}
+
+/** Other settings of the engine, once: they show a shape, and no bound depends on them. */
+async function matrix(stores: EngineStores, progress: World['progress']): Promise<readonly Measured[]> {
+  const settings = SHARDS.flatMap((shards) => BATCHES.map((batchRows) => ({ shards, batchRows })));
+  const variants = settings
+    .filter(({ shards, batchRows }) => shards !== MAIN.shards || batchRows !== MAIN.batchRows)
+    .map((setting) => engineVariant(stores, setting));
+  const deadline = Date.now() + LIMITS_MS.matrix;
+  return measureInTurns(variants, { rounds: 1, deadline, lastDeadline: deadline, progress });
+}
+
+async function dataApiVariants(
+  { servers, events, wants }: World,
+  front: Front,
+  lambda: LambdaService | undefined,
+): Promise<readonly Variant[]> {
+  if (!wants('data-api') && lambda === undefined) return [];
+  const stores = await prepareEngineStores(servers, 2 * Math.ceil((events * DATA_API_SHARE) / 2));
+  return [
+    ...(wants('data-api') ? [dataApiVariant(stores, MAIN, front)] : []),
+    ...(lambda === undefined ? [] : [lambda.variant(stores, MAIN)]),
+  ];
+}
+
+function peerVariants({ servers, events, quick, progress, skipped }: World): readonly Variant[] {
+  let peers: Peers;
+  try {
+    peers = installPeers(progress);
+  } catch (error) {
+    skipped.push(`graphile-worker, pg-boss, pg-transactional-outbox: ${messageOf(error)}`);
+    return [];
+  }
+  // As many as their published numbers were taken with: 50 000 and 5 000 of 100 000.
+  return [
+    graphileVariant(servers, peers, events / 2),
+    bossVariant(servers, peers, events / 2),
+    transactionalOutboxVariant(servers, peers, quick ? 1000 : 5000),
+  ];
+}
+
+async function latencyOf({ servers, quick, progress, skipped }: World, front: Front): Promise<readonly Latency[]> {
+  const stores = await prepareEngineStores(servers, 0);
+  const latencies: Latency[] = [];
+  const shape = { rate: RATE, seconds: quick ? 4 : 15 };
+  for (const way of [
+    { id: 'pg', title: `engine over pg, ${RATE} writes/s`, open: openAs },
+    { id: 'data-api', title: `engine over the Data API front, ${RATE} writes/s`, open: front.open },
+  ]) {
+    try {
+      progress(way.title);
+      latencies.push(await measureLatency(stores, { ...shape, ...way }));
+    } catch (error) {
+      skipped.push(`${way.title}: ${messageOf(error)}`);
+    }
+  }
+  return latencies;
+}
+
+async function captureOf({ quick, progress: say, skipped }: World): Promise<readonly CaptureLine[]> {
+  try {
+    const { benchCapture } = await import('../capture/bench-capture.ts');
+    const size = quick ? { scale: 1, connections: 4, pairs: 1, roundMs: 1500 } : { pairs: 3, roundMs: 4000 };
+    const { settings } = await benchCapture({ ...size, say });
+    return settings.map(({ setting, on, off, ratio }) => ({
+      setting,
+      tpsOff: off.tps,
+      tpsOn: on.tps,
+      ratio,
+      addedP50: on.p50 - off.p50,
+      addedP99: on.p99 - off.p99,
+    }));
+  } catch (error) {
+    skipped.push(`capture: ${messageOf(error)}`);
+    return [];
+  }
+}
+
+function failuresOf(drained: readonly Measured[]): readonly string[] {
+  return drained.flatMap(({ title, failure }) => (failure === null ? [] : [`${title}: ${failure}`]));
+}
+
+/** Without Python, or where the emulator does not start, the rest is measured all the same. */
+async function lambdaOf(front: Front, { progress, skipped }: World): Promise<LambdaService | undefined> {
+  try {
+    progress('starting the AWS emulator');
+    return await startLambda(front);
+  } catch (error) {
+    skipped.push(`Lambda: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,48 @@
+/** How delivery stands for some tenants: what the gates of a scope go by. The whole outbox is relay/outbox-health.ts. */
+import type { Statement } from '../statement.ts';
+
+export interface DeliveryRow {
+  readonly waiting: number;
+  /** Age of the oldest event that waits; null when nothing waits. */
+  readonly oldest_ms: number | null;
+  /** Captured in the window, the last `graceMs` left out, and how many of those have left the queue by now. */
+  readonly captured: number;
+  readonly drained: number;
+}
+
+/** Events that were set aside have left the queue; they are a gate of their own. */
+export function deliveryOf(tenants: readonly string[], windowMs: number, graceMs: number): Statement {
+  const ours = `coalesce(o.new_tenant, o.old_tenant, '*') IN (SELECT json_array_elements_text($1::json))`;
+  return {
+    text: `
+WITH recent AS (
+  SELECT o.state FROM crossfade.outbox AS o
+  WHERE o.captured_at > clock_timestamp() - $2::bigint * interval '1 millisecond' AND o.captured_at < clock_timestamp() - $3::bigint * interval '1 millisecond'
+    AND o.state <> 'suppressed' AND ${ours}
+), waiting AS (
+  SELECT o.captured_at FROM crossfade.outbox AS o WHERE o.state IN ('pending', 'retry') AND ${ours}
+)
+SELECT (SELECT count(*) FROM waiting)::integer AS waiting,
+       (SELECT extract(epoch FROM clock_timestamp() - min(captured_at)) * 1000 FROM waiting)::float8 AS oldest_ms,
+       count(*)::integer AS captured, (count(*) FILTER (WHERE state NOT IN ('pending', 'retry')))::integer AS drained
+FROM recent`,
+    values: [JSON.stringify(tenants), windowMs, graceMs],
+  };
+}
+
+/** Set-aside events of these tenants (null: of all), but for those that somebody has explained, oldest first; and how many there are. */
+export function unexplainedOf(
+  tenants: readonly string[] | null,
+  explainedSeqs: readonly string[],
+  limit: number,
+): Statement {
+  return {
+    text: `
+SELECT seq::text AS seq, state, table_name, row_key, coalesce(new_tenant, old_tenant) AS tenant, reason, (count(*) OVER ())::integer AS total
+FROM crossfade.outbox
+WHERE state IN ('parked', 'dead') AND ($1::json IS NULL OR coalesce(new_tenant, old_tenant, '*') IN (SELECT json_array_elements_text($1::json)))
+  AND seq NOT IN (SELECT value::bigint FROM json_array_elements_text($2::json))
+ORDER BY outbox.seq LIMIT $3::integer`,
+    values: [tenants === null ? null : JSON.stringify(tenants), JSON.stringify(explainedSeqs), limit],
+  };
+}
