@@ -1,4 +1,6 @@
 /** The engine: `runRelay` over `pg`, with everything that it does in production except AWS. */
+import { createMemoryLog } from '../../lib/adapters/memory/log.ts';
+import { createMemoryQueues } from '../../lib/adapters/memory/queues.ts';
 import { runRelay } from '../../lib/application/relay/relay.ts';
 import type { Metrics } from '../../lib/ports/metrics.ts';
 import type { Databases } from '../../lib/ports/sql.ts';
@@ -9,6 +11,8 @@ import { benchDeps, type EngineStores, openAs, type RelaySettings } from './engi
 import { checkEndState, END_STATE, type EndState } from './orders.ts';
 
 const TIME_LIMIT_MS = 120_000;
+/** Longer than a suspension and a retry. */
+const STUCK_MS = 15_000;
 
 export function engineVariant(stores: EngineStores, settings: RelaySettings, rounds?: number): Variant {
   const { shards, batchRows } = settings;
@@ -45,25 +49,38 @@ async function runOnce(stores: EngineStores, settings: RelaySettings, open: Fron
 /**
  * Until the engine says that it has marked the last event; asking the database would cost it something. A shard that ended early
  * sleeps on, which is not counted.
+ *
+ * @throws {Error} when there is no progress: the reason is what the engine logged, or what it sent to the retry queue.
  */
 export async function drain(databases: Databases, settings: RelaySettings, events: number): Promise<Drained> {
   let delivered = 0;
+  let progressAt = performance.now();
   let drained: Drained | undefined;
   const read = stopwatch();
   const metrics: Metrics = {
     record: (name, value) => {
       if (name !== 'delivered') return;
       delivered += value;
+      progressAt = performance.now();
       if (delivered >= events) drained ??= read(events);
     },
     flush: async () => {},
   };
-  const deps = benchDeps(databases, settings, metrics);
+  const log = createMemoryLog();
+  const queues = createMemoryQueues();
+  const deps = { ...benchDeps(databases, settings, metrics), log, queues };
   const until = new Date(Date.now() + TIME_LIMIT_MS);
-  const now = () => (drained === undefined ? new Date() : until);
+  const isOver = () => drained !== undefined || performance.now() - progressAt > STUCK_MS;
+  const now = () => (isOver() ? until : new Date());
   await runRelay({ ...deps, clock: { ...deps.clock, now } }, 'forward', { until });
-  if (drained === undefined) throw new Error(`${delivered} of ${events} events in ${TIME_LIMIT_MS / 1000} s`);
-  return drained;
+  if (drained !== undefined) return drained;
+  const retries = queues.waiting('forward');
+  const told = log.lines.findLast(({ level }) => level === 'warn' || level === 'error');
+  const reasons = [
+    ...(told === undefined ? [] : [`${told.message}: ${told.fields.reason}`]),
+    ...(retries.length === 0 ? [] : [`${retries.length} to be tried again: ${retries[0]?.message.reason}`]),
+  ];
+  throw new Error(`${delivered} of ${events} events, then no more; ${reasons.join('; ') || 'nothing was logged'}`);
 }
 
 /** @throws {Error} when a row, a mark or an entry of the applied log is missing. */

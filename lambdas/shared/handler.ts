@@ -1,7 +1,7 @@
 /** The shell of every function: log context, metrics flushed at the end, errors under the names that state machines match. */
 import middy from '@middy/core';
 import { isTransient } from '../../lib/adapters/shared/transient-errors.ts';
-import { STEP_ERROR_NAMES, TRANSIENT_ERROR } from '../../lib/contracts/error-names.ts';
+import { TRANSIENT_ERROR } from '../../lib/contracts/error-names.ts';
 import { correlationOf } from '../../lib/domain/correlation.ts';
 import { type LambdaDeps, loadDeps } from './deps.ts';
 
@@ -52,8 +52,7 @@ export function nameForStates(error: unknown): Error {
 function logFailure({ log }: LambdaDeps, error: unknown): void {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   const fields = { errorName: name, reason: message };
-  if (STEP_ERROR_NAMES.some((known) => known === name)) log.info('the step waits or ends on request', fields);
-  else if (isTransient(error)) log.warn('the invocation failed in a way that may pass', fields);
+  if (isTransient(error)) log.warn('the invocation failed in a way that may pass', fields);
   else log.error('the invocation failed', { ...fields, stack });
 }
 

@@ -25,6 +25,12 @@ export const METRICS = {
   readLatency: { name: 'ReadLatency', unit: 'Milliseconds', by: 'store' },
   readFallbacks: { name: 'ReadFallbacks', unit: 'Count', by: 'none' },
   breakerOpened: { name: 'BreakerOpened', unit: 'Count', by: 'none' },
+  /** Bytes of outbox, row versions and applied log with their indexes, by store. */
+  ownBytes: { name: 'OwnBytes', unit: 'Bytes', by: 'store' },
+  /** How long ago the oldest outbox row should have been pruned, by store. */
+  retentionOverdue: { name: 'RetentionOverdue', unit: 'Milliseconds', by: 'store' },
+  /** Age of the oldest transaction that holds vacuum back, by store. */
+  oldestTransaction: { name: 'OldestTransaction', unit: 'Milliseconds', by: 'store' },
   /** 1 while a store is found restored to an earlier state, by direction. */
   historyLost: { name: 'HistoryLost', unit: 'Count', by: 'direction' },
   foreignWrites: { name: 'ForeignWrites', unit: 'Count', by: 'store' },

@@ -86,7 +86,6 @@ describe(`under mishaps (seed ${seed})`, () => {
         async () => {
           // What a lost message left on the retry queue: the sweep, without its 20 minutes.
           await stage.deps.databases.open('legacy', 'relay').query(redriveEvents(['retry']));
-          if (process.env.CHAOS_LOG === '1') console.error('LEFT', new Date().toISOString(), JSON.stringify(await stage.query('legacy', `SELECT table_name, state, op, reason, count(*)::int AS n, min(row_key) AS one FROM crossfade.outbox WHERE state IN ('pending', 'retry') GROUP BY 1, 2, 3, 4`)), JSON.stringify(await stage.query('target', 'SELECT table_name, reason, count(*)::int AS n, min(row_key) AS one FROM crossfade.repair_queue GROUP BY 1, 2')), JSON.stringify(await stage.query('legacy', 'SELECT name, holder, until - clock_timestamp() AS left FROM crossfade.lease')));
           return [
             ...(await stage.query(
               'legacy',
@@ -110,7 +109,7 @@ describe(`under mishaps (seed ${seed})`, () => {
     const legacy = await rowsOf('legacy', `a.tenant_id <> 'umbrella'`);
     const target = await rowsOf('target', 'true');
 
-    expect(target).toEqual(legacy);
+    expect(target, await historyOfDifferences(legacy, target)).toEqual(legacy);
     expect(legacy.accounts.length).toBeGreaterThan(5);
   });
 
@@ -149,4 +148,35 @@ describe(`under mishaps (seed ${seed})`, () => {
 async function delivered(): Promise<number> {
   const rows = await stage.query<{ n: string }>('target', 'SELECT count(*) AS n FROM crossfade.applied_log');
   return Number(rows[0]?.n ?? 0);
+}
+
+/** What happened to the rows in which the stores differ: for whoever looks into a failed seed. */
+async function historyOfDifferences(
+  legacy: Awaited<ReturnType<typeof rowsOf>>,
+  target: Awaited<ReturnType<typeof rowsOf>>,
+): Promise<string> {
+  const texts = (rows: readonly { readonly row: string }[]) => new Set(rows.map(({ row }) => row));
+  const differ = texts(legacy.accounts).symmetricDifference(texts(target.accounts));
+  const keys = [...differ].slice(0, 3).map((row) => `[${row.slice(1, row.indexOf(','))}]`);
+  const list = keys.map((key) => `'${key}'`).join(', ');
+  if (keys.length === 0) return 'only entries differ';
+  return JSON.stringify(
+    {
+      outbox: await stage.query(
+        'legacy',
+        `SELECT seq, xid::text, row_key, op, state, old_tenant, new_tenant, reason, captured_at::text, touched_at::text FROM crossfade.outbox WHERE table_name = 'accounts' AND row_key IN (${list}) ORDER BY seq`,
+      ),
+      versions: await stage.query(
+        'target',
+        `SELECT row_key, kind, seq, xid::text, snapshot::text, deleted FROM crossfade.row_version WHERE table_name = 'accounts' AND row_key IN (${list})`,
+      ),
+      applied: await stage.query(
+        'target',
+        `SELECT row_key, kind, seq, snapshot::text, action, batch, applied_at::text FROM crossfade.applied_log WHERE table_name = 'accounts' AND row_key IN (${list}) ORDER BY id`,
+      ),
+      floor: await stage.query('target', 'SELECT floor::text FROM crossfade.control'),
+    },
+    null,
+    1,
+  );
 }

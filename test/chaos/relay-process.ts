@@ -18,7 +18,8 @@ const deps = memoryDeps(loadPlan(planText(input.plan), 'chaos.yaml'), openAs(inp
 // What the relays say, for whoever looks into a failed seed.
 if (process.env.CHAOS_LOG === '1')
   Object.assign(deps.log, {
-    warn: (message: string, fields: object) => console.error(new Date().toISOString(), process.pid, message, JSON.stringify(fields)),
+    warn: (message: string, fields: object) =>
+      console.error(new Date().toISOString(), process.pid, message, JSON.stringify(fields)),
   });
 const until = new Date(Date.now() + input.seconds * 1_000);
 

@@ -7,7 +7,7 @@ import { createRelayWaker } from '../../lib/adapters/lambda/wake-relay.ts';
 import { createPowertoolsLog } from '../../lib/adapters/logger/powertools-log.ts';
 import { createMemoryLog } from '../../lib/adapters/memory/log.ts';
 import { createMemoryMetrics } from '../../lib/adapters/memory/metrics.ts';
-import { PAUSED_ERROR, TRANSIENT_ERROR } from '../../lib/contracts/error-names.ts';
+import { TRANSIENT_ERROR } from '../../lib/contracts/error-names.ts';
 import { fromFlagValues, INITIAL_FLAGS, toFlagsDocument } from '../../lib/contracts/flags-document.ts';
 import { VersionConflict } from '../../lib/ports/documents.ts';
 import { SqlError } from '../../lib/ports/sql.ts';
@@ -36,7 +36,6 @@ describe('a function', () => {
     ['a lost socket', Object.assign(new Error('reset'), { code: 'ECONNRESET' }), TRANSIENT_ERROR],
     ['a value that no column takes', new SqlError('bad', { kind: 'permanent', sqlState: '22P02' }), 'SqlError'],
     ['a wrong secret', new SqlError('secret', { kind: 'configuration' }), 'SqlError'],
-    ['a pause', Object.assign(new Error('paused'), { name: PAUSED_ERROR }), PAUSED_ERROR],
     ['a mistake of ours', new TypeError('undefined is not a function'), 'TypeError'],
   ])('%s reaches Step Functions as %#', async (_what, error, name) => {
     const { deps, metrics } = fakeDeps();

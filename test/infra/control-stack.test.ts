@@ -44,7 +44,7 @@ describe('what a function may do', () => {
     ['states:StopExecution', []],
     ['cloudformation:UpdateTerminationProtection', ['baseline', 'controller', 'decommission', 'rollback']],
     ['sqs:ReceiveMessage', ['relay', 'retry']],
-    ['states:StartExecution', []],
+    ['states:StartExecution', ['controller']],
     ['states:SendTaskSuccess', []],
   ] as const)('%s is allowed to %j only', (action, names) => {
     const deployment = deploy(DEV_PLAN);

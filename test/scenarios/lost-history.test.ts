@@ -16,7 +16,17 @@ const PLAN = `
 tenants: { column: tenant_id }
 tables: { notes: {} }
 `;
-const TABLES = ['crossfade.source', 'crossfade.outbox', 'crossfade.tenant_state', 'crossfade.control', 'crossfade.row_version', 'crossfade.admission', 'crossfade.applied_log', 'crossfade.upkeep', 'notes'];
+const TABLES = [
+  'crossfade.source',
+  'crossfade.outbox',
+  'crossfade.tenant_state',
+  'crossfade.control',
+  'crossfade.row_version',
+  'crossfade.admission',
+  'crossfade.applied_log',
+  'crossfade.upkeep',
+  'notes',
+];
 
 let test: TestMigration;
 
@@ -36,12 +46,17 @@ describe('a history', () => {
       const answers = await Promise.all([1, 2, 3].map(() => checkHistory(test.deps, 'forward')));
       seen.push(...answers.map(({ kind }) => kind));
       // Dies after the receiver remembers the next token, and after the source has it.
-      if (round === 2) await test.target.query(`UPDATE crossfade.upkeep SET state = (state::jsonb || '{"next":{"n":"99","token":"next"}}')::text WHERE name = 'history'`);
+      if (round === 2)
+        await test.target.query(
+          `UPDATE crossfade.upkeep SET state = (state::jsonb || '{"next":{"n":"99","token":"next"}}')::text WHERE name = 'history'`,
+        );
       if (round === 3) await test.legacy.query(`UPDATE crossfade.source SET acked_n = acked_n - 1`);
     }
 
     expect(new Set(seen)).toEqual(new Set(['intact']));
-    expect(Number((await test.legacy.query('SELECT token_n FROM crossfade.source')).rows[0].token_n)).toBeGreaterThan(5);
+    expect(Number((await test.legacy.query('SELECT token_n FROM crossfade.source')).rows[0].token_n)).toBeGreaterThan(
+      5,
+    );
   });
 
   it('of legacy is lost when it was restored to before the last token', async () => {
@@ -49,7 +64,11 @@ describe('a history', () => {
     await checkHistory(test.deps, 'forward');
     await restore('legacy', backup);
 
-    expect(await checkHistory(test.deps, 'forward')).toMatchObject({ kind: 'lost', store: 'legacy', why: expect.stringContaining('token') });
+    expect(await checkHistory(test.deps, 'forward')).toMatchObject({
+      kind: 'lost',
+      store: 'legacy',
+      why: expect.stringContaining('token'),
+    });
   });
 
   it('of legacy is lost when the token is there and the events that were applied last are not', async () => {
@@ -61,17 +80,33 @@ describe('a history', () => {
     await settle(test);
     await restore('legacy', backup);
     // The failover lost the tail of the log only: as if the token had been written after the last check.
-    const now = (await test.target.query(`SELECT state::json -> 'confirmed' AS t FROM crossfade.upkeep WHERE name = 'history'`)).rows[0].t;
-    await test.legacy.query('UPDATE crossfade.source SET token_n = $1, token = $2, acked_n = $3', [now.n, now.token, token.acked_n]);
+    const now = (
+      await test.target.query(`SELECT state::json -> 'confirmed' AS t FROM crossfade.upkeep WHERE name = 'history'`)
+    ).rows[0].t;
+    await test.legacy.query('UPDATE crossfade.source SET token_n = $1, token = $2, acked_n = $3', [
+      now.n,
+      now.token,
+      token.acked_n,
+    ]);
 
-    expect(await checkHistory(test.deps, 'forward')).toMatchObject({ kind: 'lost', store: 'legacy', why: expect.stringContaining('event') });
+    expect(await checkHistory(test.deps, 'forward')).toMatchObject({
+      kind: 'lost',
+      store: 'legacy',
+      why: expect.stringContaining('event'),
+    });
   });
 
   it('of legacy is lost when one number stands for two events', async () => {
     await checkHistory(test.deps, 'forward');
-    await test.legacy.query(`UPDATE crossfade.outbox SET idempotency_key = 'another' WHERE seq = (SELECT max(seq) FROM crossfade.outbox)`);
+    await test.legacy.query(
+      `UPDATE crossfade.outbox SET idempotency_key = 'another' WHERE seq = (SELECT max(seq) FROM crossfade.outbox)`,
+    );
 
-    expect(await checkHistory(test.deps, 'forward')).toMatchObject({ kind: 'lost', store: 'legacy', why: expect.stringContaining('another event') });
+    expect(await checkHistory(test.deps, 'forward')).toMatchObject({
+      kind: 'lost',
+      store: 'legacy',
+      why: expect.stringContaining('another event'),
+    });
   });
 
   it('of the target is lost when it has forgotten what it had confirmed', async () => {
@@ -87,11 +122,15 @@ describe('legacy restored', () => {
   it('holds delivery, and after recovery nothing of either history is lost or left over', async () => {
     const backup = await dump('legacy');
     // Lost with the crash: a changed row, a new one, a deleted one. All of them are in the target.
-    await test.legacy.query(`UPDATE notes SET body = 'lost' WHERE id = 1; INSERT INTO notes VALUES (7, 'acme', 'lost'); DELETE FROM notes WHERE id = 2`);
+    await test.legacy.query(
+      `UPDATE notes SET body = 'lost' WHERE id = 1; INSERT INTO notes VALUES (7, 'acme', 'lost'); DELETE FROM notes WHERE id = 2`,
+    );
     await settle(test);
     await restore('legacy', backup);
     // Life goes on, with numbers that were used before.
-    await test.legacy.query(`UPDATE notes SET body = 'new life' WHERE id = 2; INSERT INTO notes VALUES (8, 'acme', 'new life')`);
+    await test.legacy.query(
+      `UPDATE notes SET body = 'new life' WHERE id = 2; INSERT INTO notes VALUES (8, 'acme', 'new life')`,
+    );
 
     await relay();
     expect(await target()).toEqual([
@@ -118,16 +157,20 @@ describe('legacy restored', () => {
   it('lets no zombie of the lost history in, and counts nobody as copied', async () => {
     const backup = await dump('legacy');
     await test.legacy.query(`INSERT INTO notes VALUES (7, 'acme', 'lost')`);
-    await test.legacy.query('CREATE TABLE kept AS SELECT * FROM crossfade.outbox WHERE row_key = $1', ['[7]']).catch(async () => {
-      await test.legacy.query(`CREATE TABLE kept AS SELECT * FROM crossfade.outbox WHERE row_key = '[7]'`);
-    });
+    await test.legacy
+      .query('CREATE TABLE kept AS SELECT * FROM crossfade.outbox WHERE row_key = $1', ['[7]'])
+      .catch(async () => {
+        await test.legacy.query(`CREATE TABLE kept AS SELECT * FROM crossfade.outbox WHERE row_key = '[7]'`);
+      });
     await settle(test);
     await restore('legacy', backup);
     await relay();
     await recover();
     await copyAll();
 
-    await test.legacy.query(`INSERT INTO crossfade.outbox SELECT * FROM kept ON CONFLICT (seq) DO UPDATE SET state = 'pending', row_key = '[7]', op = 'U'`);
+    await test.legacy.query(
+      `INSERT INTO crossfade.outbox SELECT * FROM kept ON CONFLICT (seq) DO UPDATE SET state = 'pending', row_key = '[7]', op = 'U'`,
+    );
     await settle(test);
 
     expect(await target()).toEqual(await legacy());
@@ -202,9 +245,12 @@ async function copyAll(): Promise<void> {
   await repairKeys(migration, tableNamed(migration, 'notes'), 'forward', [...keys], 'copy');
 }
 
-const target = async () => (await test.target.query('SELECT id, body FROM notes ORDER BY id')).rows.map(({ id, body }) => [id, body]);
-const legacy = async () => (await test.legacy.query('SELECT id, body FROM notes ORDER BY id')).rows.map(({ id, body }) => [id, body]);
-const states = async () => (await test.legacy.query('SELECT DISTINCT state FROM crossfade.outbox')).rows.map(({ state }) => state);
+const target = async () =>
+  (await test.target.query('SELECT id, body FROM notes ORDER BY id')).rows.map(({ id, body }) => [id, body]);
+const legacy = async () =>
+  (await test.legacy.query('SELECT id, body FROM notes ORDER BY id')).rows.map(({ id, body }) => [id, body]);
+const states = async () =>
+  (await test.legacy.query('SELECT DISTINCT state FROM crossfade.outbox')).rows.map(({ state }) => state);
 
 type Backup = Readonly<Record<string, string>>;
 
@@ -212,7 +258,9 @@ type Backup = Readonly<Record<string, string>>;
 async function dump(store: StoreName): Promise<Backup> {
   const kept: Record<string, string> = {};
   for (const table of TABLES)
-    kept[table] = (await test[store].query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${table} AS t`)).rows[0].rows;
+    kept[table] = (
+      await test[store].query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${table} AS t`)
+    ).rows[0].rows;
   kept.sequence = (await test[store].query('SELECT last_value::text AS v FROM crossfade.outbox_seq')).rows[0].v;
   return kept;
 }
@@ -223,10 +271,15 @@ async function restore(store: StoreName, backup: Backup): Promise<void> {
   for (const table of TABLES) {
     await client.query(`DELETE FROM ${table}`);
     const generated = table === 'crossfade.applied_log' ? 'OVERRIDING SYSTEM VALUE' : '';
-    await client.query(`INSERT INTO ${table} ${generated} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`, [backup[table]]);
+    await client.query(
+      `INSERT INTO ${table} ${generated} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`,
+      [backup[table]],
+    );
   }
   await client.query(`SELECT setval('crossfade.outbox_seq', $1::bigint)`, [backup.sequence]);
-  for (const trigger of (await client.query(`SELECT tgname FROM pg_trigger WHERE tgrelid = 'notes'::regclass AND tgname LIKE 'crossfade%'`)).rows)
+  for (const trigger of (
+    await client.query(`SELECT tgname FROM pg_trigger WHERE tgrelid = 'notes'::regclass AND tgname LIKE 'crossfade%'`)
+  ).rows)
     await client.query(`ALTER TABLE notes ENABLE ALWAYS TRIGGER ${trigger.tgname}`);
   await client.query('COMMIT');
 }

@@ -67,16 +67,26 @@ export async function checkHistory(deps: Deps, direction: Direction): Promise<Hi
 }
 
 /** Pure: what two stores remember of each other. */
-function judge(direction: Direction, sent: SourceHistoryRow, sourceEpoch: number, { confirmed, next }: Remembered): History {
+function judge(
+  direction: Direction,
+  sent: SourceHistoryRow,
+  sourceEpoch: number,
+  { confirmed, next }: Remembered,
+): History {
   const source = sourceOf(direction);
   const receiver = receiverOf(direction);
   const lost = (store: StoreName, why: string): History => ({ kind: 'lost', store, why });
-  if (sent.epoch < sourceEpoch) return lost(source, `it is in epoch ${sent.epoch}, and ${receiver} has seen ${sourceEpoch}`);
-  if (sent.epoch > sourceEpoch) return lost(receiver, `it is in epoch ${sourceEpoch}, and ${source} has begun ${sent.epoch}`);
+  if (sent.epoch < sourceEpoch)
+    return lost(source, `it is in epoch ${sent.epoch}, and ${receiver} has seen ${sourceEpoch}`);
+  if (sent.epoch > sourceEpoch)
+    return lost(receiver, `it is in epoch ${sourceEpoch}, and ${source} has begun ${sent.epoch}`);
   if (BigInt(sent.acked_n) > BigInt(confirmed?.n ?? 0))
     return lost(receiver, `it has forgotten token ${sent.acked_n}, which it had confirmed`);
   if (confirmed !== undefined && sent.token !== confirmed.token && sent.token !== next?.token)
-    return lost(source, `it does not have token ${confirmed.n}, which ${receiver} remembers; it has token ${sent.token_n}`);
+    return lost(
+      source,
+      `it does not have token ${confirmed.n}, which ${receiver} remembers; it has token ${sent.token_n}`,
+    );
   return INTACT;
 }
 

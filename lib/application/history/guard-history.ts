@@ -39,13 +39,30 @@ async function isLost(deps: Deps, direction: Direction): Promise<boolean> {
   return true;
 }
 
-async function raise(deps: Deps, direction: Direction, { store, why }: Extract<History, { kind: 'lost' }>): Promise<void> {
+async function raise(
+  deps: Deps,
+  direction: Direction,
+  { store, why }: Extract<History, { kind: 'lost' }>,
+): Promise<void> {
   const now = deps.clock.now().toISOString();
   const says = `${store} was restored to an earlier state: ${why}; delivery is held; run: npx crossfade recover`;
-  await seeIncident(deps, { kind: 'history-lost', store, subject: direction, says, count: 1, sample: [], firstAt: now, lastAt: now });
+  await seeIncident(deps, {
+    kind: 'history-lost',
+    store,
+    subject: direction,
+    says,
+    count: 1,
+    sample: [],
+    firstAt: now,
+    lastAt: now,
+  });
   const control = await deps.documents.get('control', 'control');
   if (control?.value.deliveryHeld !== undefined) return;
-  const deliveryHeld: Mark = { by: HOLDER, at: now, why: `${store} has lost a part of its history; run: npx crossfade recover` };
+  const deliveryHeld: Mark = {
+    by: HOLDER,
+    at: now,
+    why: `${store} has lost a part of its history; run: npx crossfade recover`,
+  };
   await deps.documents.put('control', 'control', { ...control?.value, deliveryHeld }, control?.version ?? 'absent');
   forgetHold(deps);
 }

@@ -15,7 +15,12 @@ import {
   olderTransactions,
   reopenTenant,
 } from '../../sql/history/new-epoch.ts';
-import { type ReceiverHistoryRow, readReceiverHistory, readSourceHistory, type SourceHistoryRow } from '../../sql/history/tokens.ts';
+import {
+  type ReceiverHistoryRow,
+  readReceiverHistory,
+  readSourceHistory,
+  type SourceHistoryRow,
+} from '../../sql/history/tokens.ts';
 import { type AdmissionRow, listAdmissions } from '../../sql/tenants/admission.ts';
 import { turnTenantOff } from '../../sql/tenants/tenant-state.ts';
 import type { Deps } from '../deps.ts';
@@ -50,11 +55,16 @@ export async function carryOutRecovery(deps: Deps, direction: Direction): Promis
   let state = stored.value.state as unknown as RecoverState;
   const save = async (next: RecoverState): Promise<void> => {
     state = next;
-    const document: ProgressDocument = { work: recoverId(direction), state: { ...next }, at: deps.clock.now().toISOString() };
+    const document: ProgressDocument = {
+      work: recoverId(direction),
+      state: { ...next },
+      at: deps.clock.now().toISOString(),
+    };
     await deps.documents.put('progress', recoverId(direction), document, 'any');
   };
   try {
-    if (state.epoch === undefined || state.tenants === undefined) await save({ ...state, ...(await decide(deps, direction)) });
+    if (state.epoch === undefined || state.tenants === undefined)
+      await save({ ...state, ...(await decide(deps, direction)) });
     const { epoch = 0, tenants = [] } = state;
     await deps.databases.open(receiverOf(direction), 'apply').transaction(async (session) => {
       for (const statement of beginReceiverEpoch(epoch)) await session.query(statement);
@@ -96,7 +106,8 @@ async function decide(deps: Deps, direction: Direction): Promise<Pick<RecoverSta
 }
 
 async function lostStore(deps: Deps, direction: Direction): Promise<StoreName | undefined> {
-  return (await openIncidents(deps)).find(({ kind, subject }) => kind === 'history-lost' && subject === direction)?.store;
+  return (await openIncidents(deps)).find(({ kind, subject }) => kind === 'history-lost' && subject === direction)
+    ?.store;
 }
 
 async function beginInSource(deps: Deps, direction: Direction, epoch: number): Promise<string> {
@@ -137,13 +148,24 @@ async function reopen(
 }
 
 /** What was passed was passed with rows of another history. */
-async function settle(deps: Deps, direction: Direction, { requestedBy, why, epoch, tenants = [] }: RecoverState): Promise<void> {
+async function settle(
+  deps: Deps,
+  direction: Direction,
+  { requestedBy, why, epoch, tenants = [] }: RecoverState,
+): Promise<void> {
   if (direction === 'forward') {
     for (const machine of MACHINES.slice(MACHINES.indexOf('backfill'))) {
       const stored = await deps.documents.get('machine', machine);
       if (stored === undefined) continue;
-      const left = Object.entries(stored.value.passed).filter(([tenant]) => !tenants.some((each) => each.tenant === tenant));
-      await deps.documents.put('machine', machine, { ...stored.value, passed: Object.fromEntries(left) }, stored.version);
+      const left = Object.entries(stored.value.passed).filter(
+        ([tenant]) => !tenants.some((each) => each.tenant === tenant),
+      );
+      await deps.documents.put(
+        'machine',
+        machine,
+        { ...stored.value, passed: Object.fromEntries(left) },
+        stored.version,
+      );
     }
   }
   const at = deps.clock.now().toISOString();

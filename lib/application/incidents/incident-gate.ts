@@ -26,7 +26,7 @@ export async function incidentGate(
       unit: 'incidents',
       source: 'incident documents',
       measuredAt: now,
-      details: open.slice(0, SHOWN).map(({ id, says }) => `${id}: ${says}; run: npx crossfade incidents`),
+      details: open.slice(0, SHOWN).map(({ id, says }) => `${id}: ${says}; run: npx crossfade incidents show`),
     },
     now,
   );

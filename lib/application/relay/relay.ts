@@ -15,6 +15,7 @@ import { loadMigration, type Migration } from '../migration.ts';
 import { carryOutRedrive } from '../operate/carry-out-redrive.ts';
 import { carryOutTraces } from '../operate/carry-out-traces.ts';
 import { carryOutUndos } from '../operate/carry-out-undos.ts';
+import { MEASURE_EVERY_MS, recordSizes } from '../retention/measure.ts';
 import { RETENTION_EVERY_MS, retentionOf } from '../retention/retention.ts';
 import { adoptNewTenants } from './adopt-tenants.ts';
 import { type Claimed, deliver, toClaimed } from './deliver.ts';
@@ -281,6 +282,7 @@ function choresOf(migration: Migration, direction: Direction): Chores {
       every(deps, RETENTION_EVERY_MS, async () => {
         await retain();
       }),
+      every(deps, MEASURE_EVERY_MS, () => recordSizes(deps)),
     ],
   };
 }

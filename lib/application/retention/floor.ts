@@ -8,6 +8,7 @@ import { type FloorReadyRow, floorReady } from '../../sql/retention/floor-ready.
 import { type PrunedVersionsRow, pruneVersions, type VersionPosition } from '../../sql/retention/prune-versions.ts';
 import { setFloor } from '../../sql/retention/set-floor.ts';
 import { readUpkeep, saveUpkeep, type UpkeepRow } from '../../sql/retention/upkeep.ts';
+import { flushSource } from '../../sql/source/flush.ts';
 import { currentSnapshot, type SnapshotRow } from '../../sql/source/snapshot.ts';
 import type { Deps } from '../deps.ts';
 import type { Page } from './retention.ts';
@@ -74,6 +75,7 @@ async function raiseFloor(
     throw new RangeError(
       `${sourceOf(direction)} is a standby: its snapshots cannot become a floor; use the writer endpoint`,
     );
+  await source.query(flushSource);
   const raised = state !== undefined && taken.epoch === state.epoch;
   const next: FloorState = {
     candidate: taken.snapshot,

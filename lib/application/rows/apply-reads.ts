@@ -5,6 +5,7 @@ import type { MigratedTable } from '../../domain/table.ts';
 import { SqlError } from '../../ports/sql.ts';
 import { applySnapshot, type ReadVerdictRow, type RowRead } from '../../sql/apply/apply-snapshot.ts';
 import { queueRepairs } from '../../sql/repair/repair-queue.ts';
+import { flushSource } from '../../sql/source/flush.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Migration } from '../migration.ts';
 import { bisect, isEverybodys } from './bisect.ts';
@@ -62,7 +63,9 @@ export async function applyReads(
   read: SnapshotRead,
   batchId: string,
 ): Promise<AppliedReads> {
-  const store = migration.deps.databases.open(receiverOf(direction), 'backfill');
+  const { databases } = migration.deps;
+  const store = databases.open(receiverOf(direction), 'backfill');
+  if (read.rows.length > 0) await databases.open(sourceOf(direction), 'relay').query(flushSource);
   const write = async (rows: readonly RowRead[]): Promise<readonly Settled[]> => {
     const verdicts = await store.query<ReadVerdictRow>(applySnapshot(table, direction, { id: batchId, ...read, rows }));
     return verdicts.map(({ row_key, verdict }) => ({ rowKey: row_key, verdict, reason: verdict }));

@@ -11,6 +11,7 @@ import { type MissingParentRow, missingParents } from '../../sql/apply/missing-p
 import { CHECK_CONSTRAINTS, DEFER_CONSTRAINTS, dropReferences, referringKeys } from '../../sql/apply/references.ts';
 import { type ForeignKeyAmongRow, foreignKeysAmong } from '../../sql/catalogue/foreign-keys-among.ts';
 import { queueRepairs } from '../../sql/repair/repair-queue.ts';
+import { flushSource } from '../../sql/source/flush.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
 import { type AdmissionRow, listAdmissions } from '../../sql/tenants/admission.ts';
 import type { Migration } from '../migration.ts';
@@ -63,6 +64,7 @@ export async function repairTogether(
   const members = await gather(migration, direction, references, seed);
   if (members === null || members.length < 2) return [];
   const receiver = migration.deps.databases.open(receiverOf(direction), 'backfill');
+  await migration.deps.databases.open(sourceOf(direction), 'relay').query(flushSource);
   const write = (open: boolean) => writeTogether(migration, receiver, direction, references, members, batchId, open);
   try {
     return await write(false);

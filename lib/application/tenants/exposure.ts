@@ -4,6 +4,7 @@
  */
 import { type Direction, receiverOf, sourceOf } from '../../domain/direction.ts';
 import type { Stage } from '../../domain/stage.ts';
+import { flushSource } from '../../sql/source/flush.ts';
 import { currentSnapshot, type SnapshotRow } from '../../sql/source/snapshot.ts';
 import { type AdmissionRow, closeAdmission, listAdmissions, openAdmission } from '../../sql/tenants/admission.ts';
 import {
@@ -44,6 +45,7 @@ export async function turnOn(
     const [taken] = await source.query<SnapshotRow>(currentSnapshot);
     if (taken === undefined || taken.standby)
       throw new RangeError(`${sourceOf(direction)} is a standby or has no crossfade schema; exposure needs its writer`);
+    await source.query(flushSource);
     await receiver.query(openAdmission(tenant, state.generation, taken.snapshot));
   }
   return state;

@@ -2,6 +2,7 @@
 import type { Command } from '../command.ts';
 import { CONTROL_COMMANDS } from './control.ts';
 import { DATA_COMMANDS } from './data.ts';
+import { INCIDENT_COMMANDS } from './incidents.ts';
 import { PLAN_COMMANDS } from './plan.ts';
 import { RUN_COMMANDS } from './run.ts';
 import { TRACE_COMMANDS } from './trace.ts';
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   ...WATCH_COMMANDS,
   ...CONTROL_COMMANDS,
   ...DATA_COMMANDS,
+  ...INCIDENT_COMMANDS,
   ...TRACE_COMMANDS,
   ...UNDO_COMMANDS,
 ];
@@ -23,5 +25,6 @@ export const GROUP_ABOUT: Readonly<Record<string, string>> = {
   plan: 'check a plan file, and what follows from it',
   flags: 'who should be exposed: show and change the wish',
   parked: 'events that were set aside and are to stay so',
+  incidents: 'what must not happen and did',
   drift: 'the drift clock, open differences, and one of them explained',
 };

@@ -43,6 +43,9 @@ interface AlarmSpec {
   readonly silenceIsFailure?: boolean;
 }
 
+const GIGABYTE = 1e9;
+/** Milliseconds. */
+const HOUR = 3_600_000;
 /** 80 %: most of the way to the statement timeout at which the database itself ends the write. */
 const NEAR_TIMEOUT = 0.8;
 
@@ -141,6 +144,11 @@ function describeAlarms({
     above: 0,
     periods: 1,
   });
+  const most = (name: MetricName, store: StoreName, above: number): AlarmSpec => ({
+    metric: crossfadeMetric(plan, name, { statistic: Stats.MAXIMUM, store }),
+    above,
+    periods: 3,
+  });
   const errors = (store: StoreName): AlarmSpec => ({
     metric: crossfadeMetric(plan, 'errorRate', { statistic: Stats.AVERAGE, store }),
     above: plan.baseline.errorRatePercent,
@@ -184,6 +192,14 @@ function describeAlarms({
     'step-failed': any('stepFailed'),
     'foreign-writes-legacy': any('foreignWrites', { store: 'legacy' }),
     'foreign-writes-target': any('foreignWrites', { store: 'target' }),
+    'history-lost-forward': any('historyLost', { direction: 'forward' }),
+    'history-lost-reverse': any('historyLost', { direction: 'reverse' }),
+    'own-size-legacy': most('ownBytes', 'legacy', 100 * GIGABYTE),
+    'own-size-target': most('ownBytes', 'target', 100 * GIGABYTE),
+    'retention-overdue-legacy': most('retentionOverdue', 'legacy', 6 * HOUR),
+    'retention-overdue-target': most('retentionOverdue', 'target', 6 * HOUR),
+    'oldest-transaction-legacy': most('oldestTransaction', 'legacy', HOUR),
+    'oldest-transaction-target': most('oldestTransaction', 'target', HOUR),
     'window-exceeded': any('windowExceeded'),
     'flag-fallback': { ...any('flagFallback'), periods: 5, breaching: 3 },
     'relay-failing': {

@@ -20,8 +20,11 @@ export interface EventToApply {
   readonly row: string | null;
 }
 
-/** What became of an event: `applied`, or refused for good by version, admission, epoch or floor; or by authority, which stays pending. */
-export const EVENT_VERDICTS = ['applied', 'superseded', 'covered', 'authority'] as const;
+/**
+ * What became of an event: `applied`, or refused for good by version, admission, epoch or floor. `authority` and `door` stay
+ * pending: for whoever is in force now, and for the door of its generation, which is about to open under a G that does not cover it.
+ */
+export const EVENT_VERDICTS = ['applied', 'superseded', 'covered', 'authority', 'door'] as const;
 export type EventVerdict = (typeof EVENT_VERDICTS)[number];
 
 export interface EventVerdictRow {
@@ -48,19 +51,20 @@ WITH incoming AS (
 ), control AS (
   SELECT authority, direction, source_epoch, floor FROM crossfade.control WHERE one FOR SHARE
 ), door AS (
-  SELECT tenant, generation, opened_under FROM crossfade.admission
-  WHERE is_on AND tenant IN (SELECT json_array_elements_text($6::json)) ORDER BY tenant FOR SHARE
+  SELECT tenant, generation, is_on, opened_under FROM crossfade.admission
+  WHERE tenant IN (SELECT json_array_elements_text($6::json)) ORDER BY tenant FOR SHARE
 ), judged AS (
   SELECT i.*, CASE
     WHEN c.authority <> $3::bigint OR c.direction <> $4::text THEN 'authority'
     WHEN i.e <> c.source_epoch THEN 'superseded'
     WHEN pg_visible_in_snapshot(i.x::xid8, c.floor) THEN 'covered'
-    WHEN i.o = 'U' AND enter.tenant IS NOT NULL AND NOT pg_visible_in_snapshot(i.x::xid8, enter.opened_under) THEN 'write'
-    WHEN leave.tenant IS NOT NULL AND NOT pg_visible_in_snapshot(i.x::xid8, leave.opened_under) THEN 'remove'
+    WHEN i.ng > coalesce(enter.generation, 0) OR i.og > coalesce(leave.generation, 0) THEN 'door'
+    WHEN i.o = 'U' AND enter.is_on AND enter.generation = i.ng AND NOT pg_visible_in_snapshot(i.x::xid8, enter.opened_under) THEN 'write'
+    WHEN leave.is_on AND leave.generation = i.og AND NOT pg_visible_in_snapshot(i.x::xid8, leave.opened_under) THEN 'remove'
     ELSE 'covered' END AS verdict
   FROM incoming AS i CROSS JOIN control AS c
-  LEFT JOIN door AS enter ON enter.tenant = i.nt AND enter.generation = i.ng
-  LEFT JOIN door AS leave ON leave.tenant = i.ot AND leave.generation = i.og
+  LEFT JOIN door AS enter ON enter.tenant = i.nt
+  LEFT JOIN door AS leave ON leave.tenant = i.ot
 ), guard AS (
   INSERT INTO crossfade.row_version AS v (table_name, row_key, epoch, kind, seq, xid, snapshot, deleted)
   SELECT $2::text, k, e, 'E', s, x::xid8, NULL, verdict = 'remove' FROM judged WHERE verdict IN ('write', 'remove') ORDER BY k COLLATE "C"

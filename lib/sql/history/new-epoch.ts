@@ -35,11 +35,14 @@ export interface OlderRow {
   readonly older: number;
 }
 
-/** Transactions of this database that may still write under the epoch before `xid`: also those that have not written yet but see the past. */
+/**
+ * Transactions of this database that may still write under the epoch before `xid`: also those that have not written yet but see
+ * the past. A snapshot of before has `xid` itself as its xmin when nothing older was open.
+ */
 export function olderTransactions(xid: string): Statement {
   return {
     text: `
-SELECT (count(*) FILTER (WHERE age(a.backend_xmin) > age($1::text::xid8::xid) OR age(a.backend_xid) > age($1::text::xid8::xid)))::integer
+SELECT (count(*) FILTER (WHERE age(a.backend_xmin) >= age($1::text::xid8::xid) OR age(a.backend_xid) > age($1::text::xid8::xid)))::integer
   + (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database() AND age(transaction) > age($1::text::xid8::xid))::integer AS older
 FROM pg_stat_activity AS a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()`,
     values: [xid],

@@ -67,6 +67,8 @@ export function protocolGrants(roles: Readonly<Record<Purpose, string>>): readon
   });
   // Fence triggers are created by the fence role and run this function as whoever writes.
   statements.push(
+    // How far the source has come: whether it ever had an event that was applied.
+    `GRANT SELECT ON SEQUENCE crossfade.outbox_seq TO ${quoteIdentifier(roles.relay)}`,
     'GRANT USAGE ON SCHEMA crossfade TO PUBLIC',
     'GRANT EXECUTE ON FUNCTION crossfade.refuse_write() TO PUBLIC',
     'GRANT EXECUTE ON FUNCTION crossfade.refuse_truncate() TO PUBLIC',

@@ -173,6 +173,9 @@ const TEXTS: readonly string[] = [
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT (pg_snapshot_xmax(p), -(SELECT count(*) FROM pg_snapshot_xip(p))) <= (pg_snapshot_xmax(r), -(SELECT count(*) FROM pg_snapshot_xip(r)))
 $$`,
+  // At or behind every event that the caller's transaction has captured: what a reader demands to see its own writes.
+  `CREATE OR REPLACE FUNCTION crossfade.position() RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT last_value FROM crossfade.outbox_seq $$`,
   // A BEFORE STATEMENT trigger created with this function fences a table: creating it waits for the writers already in it (protocol §9).
   // Its arguments are the roles that may still write.
   `CREATE OR REPLACE FUNCTION crossfade.refuse_write() RETURNS trigger

@@ -81,7 +81,8 @@ WITH RECURSIVE held AS (
     ELSE least($7::integer, greatest(2 * $7::integer / count(*) OVER (), ${LEAST_SHARE})) END AS events
   FROM served
 ), pending AS (
-  SELECT o.*, was.generation AS old_generation, now.generation AS new_generation,
+  SELECT o.*, CASE WHEN was.is_on OR $4::text = 'reverse' THEN was.generation END AS old_generation,
+         CASE WHEN now.is_on OR $4::text = 'reverse' THEN now.generation END AS new_generation,
          coalesce(was.is_on, false) OR coalesce(now.is_on, false)
            OR ($4::text = 'reverse' AND o.new_tenant IS NOT NULL AND now.tenant IS NULL) AS wanted
   FROM crossfade.control AS c CROSS JOIN share AS s

@@ -9,7 +9,8 @@ export function claimOne(direction: Direction, seq: string): Statement {
   return {
     text: `
 WITH wanted AS (
-  SELECT o.*, was.generation AS old_generation, now.generation AS new_generation,
+  SELECT o.*, CASE WHEN was.is_on OR $2::text = 'reverse' THEN was.generation END AS old_generation,
+         CASE WHEN now.is_on OR $2::text = 'reverse' THEN now.generation END AS new_generation,
          coalesce(was.is_on, false) OR coalesce(now.is_on, false) AS wanted
   FROM crossfade.outbox AS o CROSS JOIN crossfade.control AS c
   LEFT JOIN crossfade.tenant_state AS was ON was.tenant = o.old_tenant

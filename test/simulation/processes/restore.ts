@@ -1,5 +1,5 @@
 /** Legacy goes back to a backup, and what must happen then (protocol §8). Nothing in the restored store says that it was restored. */
-import { type isVisible, NOTHING_SEEN, snapshotText } from '../model/snapshot.ts';
+import { NOTHING_SEEN, snapshotText } from '../model/snapshot.ts';
 import type { OutboxEvent, State, TenantState } from '../model/store.ts';
 import type { Tenant } from '../model/verdicts.ts';
 import type { World } from '../model/world.ts';
