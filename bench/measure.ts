@@ -1,4 +1,5 @@
 /** Variants are run in turns, there and back (ABC CBA ABC), so that the noise and the drift of a busy machine hit all of them alike. */
+import { serverCpuMs } from './server-cpu.ts';
 
 /** What one run of a variant did: `events` of work in `ms`. */
 export interface Drained {
@@ -6,6 +7,8 @@ export interface Drained {
   readonly ms: number;
   /** CPU time of this process meanwhile; undefined where the work is done elsewhere. */
   readonly nodeCpuMs?: number | undefined;
+  /** CPU time of both servers meanwhile; undefined where it is not known. */
+  readonly serverCpuMs?: number | undefined;
 }
 
 export interface Variant {
@@ -66,19 +69,27 @@ export async function measureInTurns(
   }));
 }
 
+/** CPU microseconds an event, of this process and the servers; undefined where a part of the work is done elsewhere. */
+export function costOf({ events, nodeCpuMs, serverCpuMs: servers }: Drained): number | undefined {
+  return nodeCpuMs === undefined || servers === undefined ? undefined : (1000 * (nodeCpuMs + servers)) / events;
+}
+
 /** Events a second. */
 export function rateOf({ events, ms }: Drained): number {
   return (1000 * events) / ms;
 }
 
-/** Wall clock and CPU of this process since now. */
+/** Wall clock, CPU of this process and of the servers since now. */
 export function stopwatch(): (events: number) => Drained {
+  const serversAtStart = serverCpuMs();
   const cpuAtStart = process.cpuUsage();
   const began = performance.now();
   return (events) => {
     const ms = performance.now() - began;
     const { user, system } = process.cpuUsage(cpuAtStart);
-    return { events, ms, nodeCpuMs: (user + system) / 1000 };
+    const servers = serverCpuMs();
+    const serverMs = servers === undefined || serversAtStart === undefined ? undefined : servers - serversAtStart;
+    return { events, ms, nodeCpuMs: (user + system) / 1000, serverCpuMs: serverMs };
   };
 }
 

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { STORES, type StoreName } from '../lib/domain/direction.ts';
 import { createDatabase, dropDatabase } from '../lib/local/databases.ts';
 import { type PostgresServer, removePostgresFolder, startPostgres } from '../lib/local/postgres.ts';
+import { watchServers } from './server-cpu.ts';
 
 /** One URL a store; of a superuser unless said otherwise. */
 export type Urls = Readonly<Record<StoreName, string>>;
@@ -46,6 +47,7 @@ export async function startBenchServers({ durable = false, small = false } = {})
   const start = (store: StoreName) => startPostgres({ major: MAJOR, folder: folders[store], fsync: durable, settings });
   const [legacy, target] = await Promise.all([start('legacy'), start('target')]);
   const servers: Readonly<Record<StoreName, PostgresServer>> = { legacy, target };
+  watchServers(STORES.map((store) => servers[store].identity().pid));
   return {
     urls: { legacy: legacy.url, target: target.url },
     dataIn: memory === undefined ? 'disk' : 'memory',
@@ -56,6 +58,7 @@ export async function startBenchServers({ durable = false, small = false } = {})
     },
     drop: (store, name) => dropDatabase(servers[store].url, name),
     stop: async () => {
+      watchServers([]);
       await Promise.all(STORES.map((store) => servers[store].stop()));
       for (const store of STORES) removePostgresFolder(folders[store]);
       rmSync(folder, { recursive: true, force: true });

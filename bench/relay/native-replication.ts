@@ -45,8 +45,8 @@ END $do$`);
           await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
         }
       });
-      // The work is the servers'.
-      const drained = { ...read(events), nodeCpuMs: undefined };
+      // This process only looks.
+      const drained = { ...read(events), nodeCpuMs: 0 };
       checkEndState(await readOne<EndState>(target.url, END_STATE), rows);
       await withClient(target.url, (client) => client.query(`DROP SUBSCRIPTION ${name}`));
       await servers.drop('legacy', legacy.name);

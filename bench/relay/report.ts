@@ -1,6 +1,6 @@
 /** The result for a reader at a terminal: a table with bars, latencies, and what was asked for with passed or missed. */
 import Table from 'cli-table3';
-import { type Measured, rateOf } from '../measure.ts';
+import { costOf, type Measured, rateOf } from '../measure.ts';
 import { MAIN, median, type RelayResult, type Verdict } from './result.ts';
 
 const BAR = 24;
@@ -52,22 +52,24 @@ export function renderReport(result: RelayResult): string {
 function renderRates(drained: readonly Measured[]): string {
   const table = new Table({
     ...PLAIN,
-    head: ['events/s', 'median', 'best', 'n', 'Node CPU', ''],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
+    head: ['events/s', 'median', 'best', 'n', 'CPU µs/event', 'of it Node', ''],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'left'],
   });
   const measured = drained.filter(({ runs }) => runs.length > 0);
   const top = Math.max(1, ...measured.map(({ runs }) => median(runs.map(rateOf))));
   for (const { title, runs } of measured) {
     const rates = runs.map(rateOf);
     const middle = median(rates);
-    const shares = runs.flatMap(({ nodeCpuMs, ms }) => (nodeCpuMs === undefined ? [] : [nodeCpuMs / ms]));
+    const costs = runs.flatMap((run) => costOf(run) ?? []);
+    const own = runs.flatMap(({ nodeCpuMs, events }) => (nodeCpuMs === undefined ? [] : [(1000 * nodeCpuMs) / events]));
     const bar = '█'.repeat(Math.max(1, Math.round((BAR * middle) / top)));
     table.push([
       title,
       whole(middle),
       whole(Math.max(...rates)),
       runs.length,
-      shares.length === 0 ? '-' : `${Math.round(100 * median(shares))} %`,
+      costs.length === 0 ? '-' : whole(median(costs)),
+      costs.length === 0 || own.length === 0 ? '-' : whole(median(own)),
       bar,
     ]);
   }

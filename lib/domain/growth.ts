@@ -43,7 +43,10 @@ export function modelGrowth(input: GrowthInput): Growth {
   const outboxRows = (writesPerSecond * retention.outboxMs) / 1000;
   const outageRows = (writesPerSecond * outageMs) / 1000;
   // Never more versions than rows, deleted ones aside.
-  const versionRows = Math.min(writesPerSecond * distinctShare * VERSION_LIFE_S, liveRows + writesPerSecond * VERSION_LIFE_S);
+  const versionRows = Math.min(
+    writesPerSecond * distinctShare * VERSION_LIFE_S,
+    liveRows + writesPerSecond * VERSION_LIFE_S,
+  );
   const logRows = liveRows + (writesPerSecond * retention.appliedLogMs) / 1000;
   return {
     outbox: size(outboxRows, ENDED_EVENT_BYTES),

@@ -7,7 +7,7 @@ import { judge, type RelayResult, ratioOf } from '../../bench/relay/result.ts';
 const at = (id: string, ...rates: number[]): Measured => ({
   id,
   title: `the ${id}`,
-  runs: rates.map((rate) => ({ events: rate, ms: 1000, nodeCpuMs: 250 })),
+  runs: rates.map((rate) => ({ events: rate, ms: 1000, nodeCpuMs: rate / 100, serverCpuMs: rate / 20 })),
   failure: null,
 });
 
@@ -84,7 +84,7 @@ it('holds latency under its limit instead of above a floor', () => {
 it('prints median, best and number of runs, and what could not be measured', () => {
   const report = renderReport(aResult());
 
-  expect(lineOf(report, 'the engine/2x1000')).toMatch(/18 000 +19 000 +3 +25 % {2}█+$/);
+  expect(lineOf(report, 'the engine/2x1000')).toMatch(/18 000 +19 000 +3 +60 +10 +█+$/);
   expect(lineOf(report, 'over pg')).toMatch(/12 +80 +140 +7 485 +499$/);
   expect(lineOf(report, 'engine / pg-boss')).toMatch(/4\.50 +1\.50 +2\.50 +goal reached$/);
   expect(report).toContain('load 0.4 before, 3.1 after');

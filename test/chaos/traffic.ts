@@ -112,13 +112,14 @@ async function writeOnce(
     return rows[pick(rows.length)]?.id ?? '0';
   };
   await client.query('BEGIN');
-  switch (pick(9)) {
+  switch (pick(10)) {
     case 0:
     case 1:
     case 2:
       await run('accounts', `UPDATE accounts SET stamp = nextval('stamps') WHERE id = $1`, [await hot()]);
       break;
-    case 3: {
+    case 3:
+    case 8: {
       const id = newId();
       await run('accounts', `INSERT INTO accounts VALUES ($1::bigint, $2, 'h' || $1::bigint, nextval('stamps'))`, [
         id,

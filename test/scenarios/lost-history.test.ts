@@ -200,6 +200,30 @@ describe('legacy restored', () => {
   });
 });
 
+describe('a recovery that is carried out twice', () => {
+  it('does nothing the second time: doors stay open, tokens stay', async () => {
+    const backup = await dump('legacy');
+    await test.legacy.query(`INSERT INTO notes VALUES (7, 'acme', 'lost')`);
+    await settle(test);
+    await restore('legacy', backup);
+    await relay();
+    await recover();
+    await copyAll();
+    await settle(test);
+    const id = recoverId('forward');
+    const done = await test.deps.documents.get('progress', id);
+    const doors = (await test.target.query('SELECT * FROM crossfade.admission ORDER BY tenant')).rows;
+
+    const again = { ...done?.value.state, carriedOutAt: null };
+    await test.deps.documents.put('progress', id, { work: id, at: new Date().toISOString(), state: again }, 'any');
+    await recover();
+
+    expect((await test.target.query('SELECT * FROM crossfade.admission ORDER BY tenant')).rows).toEqual(doors);
+    expect(await checkHistory(test.deps, 'forward')).toEqual({ kind: 'intact' });
+    expect(await openIncidents(test.deps)).toEqual([]);
+  });
+});
+
 describe('the target restored', () => {
   it('holds delivery, and is whole again after recovery', async () => {
     const backup = await dump('target');

@@ -174,7 +174,11 @@ export async function relationsOf(migration: Migration, store: StoreName): Promi
 }
 
 /** A table and its partitions. */
-function partitionsOf(migration: Migration, store: StoreName, table: MigratedTable): Promise<readonly PartitionRow[]> {
+export function partitionsOf(
+  migration: Migration,
+  store: StoreName,
+  table: MigratedTable,
+): Promise<readonly PartitionRow[]> {
   const session = migration.deps.databases.open(store, 'compare');
   return session.query<PartitionRow>(withPartitions(quoteRelation(table)));
 }

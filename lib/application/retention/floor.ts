@@ -11,7 +11,12 @@ import { readUpkeep, saveUpkeep, type UpkeepRow } from '../../sql/retention/upke
 import { flushSource } from '../../sql/source/flush.ts';
 import { currentSnapshot, type SnapshotRow } from '../../sql/source/snapshot.ts';
 import type { Deps } from '../deps.ts';
-import type { Page } from './retention.ts';
+
+export interface Page {
+  readonly deleted: number;
+  /** Whether there is nothing more to prune for now. */
+  readonly done: boolean;
+}
 
 export const FLOOR = 'floor';
 

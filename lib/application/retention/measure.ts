@@ -54,7 +54,9 @@ async function measure(deps: Deps, store: StoreName): Promise<StoreSize> {
     outboxRows: Number(row.outbox_rows),
     versionRows: Number(row.version_rows),
     logRows: Number(row.log_rows),
-    overdueMs: (await hasSetAside(deps, direction)) ? 0 : Math.max(0, (row.oldest_event_ms ?? 0) - outboxKeptMs(deps.plan)),
+    overdueMs: (await hasSetAside(deps, direction))
+      ? 0
+      : Math.max(0, (row.oldest_event_ms ?? 0) - outboxKeptMs(deps.plan)),
     oldestTransactionMs: Math.round(row.oldest_transaction_ms),
     floorMs: ageOf(floor, now),
   };

@@ -8,7 +8,7 @@ import { type PrunedLogRow, pruneAppliedLog } from '../../sql/retention/prune-ap
 import { type PrunedEventsRow, pruneEvents, pruneSuppressed } from '../../sql/retention/prune-outbox.ts';
 import { readUpkeep, saveUpkeep, type UpkeepRow } from '../../sql/retention/upkeep.ts';
 import type { Deps } from '../deps.ts';
-import { pruneVersionsPage } from './floor.ts';
+import { type Page, pruneVersionsPage } from './floor.ts';
 import { outboxKeptMs } from './kept.ts';
 
 export const RETENTION_EVERY_MS = 1_000;
@@ -29,12 +29,6 @@ export interface RetentionOptions {
   readonly suppressedKeptMs?: number;
   readonly pageRows?: number;
   readonly sliceMs?: number;
-}
-
-export interface Page {
-  readonly deleted: number;
-  /** Whether there is nothing more to prune for now. */
-  readonly done: boolean;
 }
 
 interface Task {

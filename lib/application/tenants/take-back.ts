@@ -22,7 +22,8 @@ import {
 import type { Migration } from '../migration.ts';
 import { bisect } from '../rows/bisect.ts';
 
-const PAGE_ROWS = 1_000;
+/** Keys and versions of a page fit into the 1 MiB that the Data API answers with. */
+const PAGE_ROWS = 500;
 /** Rows named one by one; all are counted. */
 const MOST_NAMED = 20;
 

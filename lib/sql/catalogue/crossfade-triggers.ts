@@ -19,7 +19,7 @@ export const crossfadeTriggers: Statement = {
   text: `
 SELECT n.nspname::text AS schema, c.relname::text AS relation, t.tgname::text AS trigger, t.tgenabled::text AS enabled,
        fn.nspname || '.' || f.proname AS function,
-       array_to_json((string_to_array(encode(t.tgargs, 'escape'), '\\000'))[1:t.tgnargs])::text AS arguments,
+       array_to_json((string_to_array(encode(t.tgargs, 'escape'), '\\000'))[1 : t.tgnargs])::text AS arguments,
        t.tgqual IS NULL AND t.tgattr::text = '' AS unconditional
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace fn ON fn.oid = f.pronamespace

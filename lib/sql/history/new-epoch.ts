@@ -4,15 +4,23 @@ import type { Statement } from '../statement.ts';
 /**
  * The receiver first: from its commit on every event and read of an earlier epoch is refused. Waits for the applies in flight. The
  * floor and the doors spoke of a history that is gone; the doors are opened again under snapshots of this one.
+ * No effect when the epoch has begun already: doors may be open in it, and tokens have moved on.
  */
 export function beginReceiverEpoch(epoch: number): readonly Statement[] {
+  const isNew = 'EXISTS (SELECT FROM crossfade.control WHERE source_epoch < $1::integer)';
   return [
+    // Locks out applies from the first statement on; the epoch itself is written last.
+    {
+      text: 'SELECT source_epoch FROM crossfade.control WHERE one AND source_epoch < $1::integer FOR UPDATE',
+      values: [epoch],
+    },
+    { text: `UPDATE crossfade.admission SET is_on = false WHERE is_on AND ${isNew}`, values: [epoch] },
+    { text: `UPDATE crossfade.upkeep SET state = '{}' WHERE name = 'history' AND ${isNew}`, values: [epoch] },
+    { text: `DELETE FROM crossfade.upkeep WHERE name = 'floor' AND ${isNew}`, values: [epoch] },
     {
       text: `UPDATE crossfade.control SET source_epoch = $1::integer, floor = '1:1:' WHERE source_epoch < $1::integer`,
       values: [epoch],
     },
-    { text: 'UPDATE crossfade.admission SET is_on = false WHERE is_on', values: [] },
-    { text: `UPDATE crossfade.upkeep SET state = '{}' WHERE name = 'history'`, values: [] },
   ];
 }
 

@@ -27,9 +27,11 @@ export function triggerFunction(
     descendants.length === 0
       ? ''
       : `
+  IF TG_OP = 'UPDATE' THEN
     IF ${tenantOf(table, tables, 'NEW')} IS DISTINCT FROM was THEN
       ${descendants.join('\n      ')}
-    END IF;`;
+    END IF;
+  END IF;`;
   return `
 CREATE OR REPLACE FUNCTION ${captureName(table)}() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER ${pinnedSettings(table, tables, direction)} AS $capture$
@@ -47,9 +49,7 @@ BEGIN
   END IF;
   IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND (${keyChanged}) THEN
     ${emit('NEW', 'NULL')}
-  END IF;
-  IF TG_OP = 'UPDATE' THEN${moved}
-  END IF;
+  END IF;${moved}
   RETURN NULL;
 END
 $capture$`;
@@ -202,8 +202,11 @@ function pinnedSettings(table: MigratedTable, tables: TablesByName, direction: D
       each.tenant.kind === 'column' && each.tenant.column === name && !PLAIN_TENANT.test(type) ? EVERY_SETTING : [],
     ),
   );
-  // row_security: a policy must raise an error instead of making a row look deleted.
-  return [SEARCH_PATH, 'SET row_security = off', ...new Set([...columns, ...tenants])].join(' ');
+  // row_security: a policy must raise an error instead of making a row look deleted. enable_seqscan: a plan made while the table
+  // was small would scan it when it has grown, for as long as nobody analyses it.
+  return [SEARCH_PATH, 'SET row_security = off', 'SET enable_seqscan = off', ...new Set([...columns, ...tenants])].join(
+    ' ',
+  );
 }
 
 /** A tenant is cast to text, which makes a date hang on DateStyle; these hang on nothing. */

@@ -18,7 +18,7 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
     admission: 'SELECT, INSERT, UPDATE',
     repair_queue: 'SELECT, INSERT, UPDATE, DELETE',
     applied_log: 'SELECT, INSERT, DELETE',
-    upkeep: 'SELECT, INSERT, UPDATE',
+    upkeep: 'SELECT, INSERT, UPDATE, DELETE',
     foreign_write: 'SELECT, INSERT, UPDATE, DELETE',
   },
   backfill: {

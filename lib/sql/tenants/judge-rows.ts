@@ -69,7 +69,7 @@ export function judgeRows(table: MigratedTable, tables: TablesByName, request: J
   const tenant = tenantOf(table, tables, 'r');
   const chosen = isPage
     ? `FROM ${quoteRelation(table)} AS r WHERE ${inRange(table, 'r', '$2::text', '$3::text', { after, through: null })} AND $6::json IS NULL
-    AND ${tenant} IN (SELECT json_array_elements_text($4::json)) ORDER BY ${order} LIMIT $5::integer`
+    AND ${tenant} = ANY (ARRAY(SELECT json_array_elements_text($4::json))) ORDER BY ${order} LIMIT $5::integer`
     : `FROM json_array_elements_text($6::json) AS wanted(row_key) JOIN ${quoteRelation(table)} AS r ON ${matchesRowKey(table, 'r', 'wanted.row_key')}
     WHERE $2::text IS NULL AND $3::text IS NULL AND $5::integer IS NULL`;
   return {
@@ -83,8 +83,11 @@ WITH page AS MATERIALIZED (
          CASE WHEN v.row_key IS NOT NULL THEN ${versionText('v')} END AS version,
          ${isYounger(table)} AS younger
   FROM page AS p
-  LEFT JOIN crossfade.row_version AS v ON v.table_name = $1::text AND v.row_key = p.k
-  LEFT JOIN crossfade.before_image AS i ON i.table_name = $1::text AND i.row_key = p.k
+  -- OFFSET 0: row by row by the index, whatever the planner thinks of tables that have just been filled.
+  LEFT JOIN LATERAL (
+    SELECT row_key, epoch, kind, seq, snapshot, xmin AS written_by FROM crossfade.row_version WHERE table_name = $1::text AND row_key = p.k OFFSET 0
+  ) AS v ON true
+  LEFT JOIN LATERAL (SELECT row_key FROM crossfade.before_image WHERE table_name = $1::text AND row_key = p.k OFFSET 0) AS i ON true
   -- id + 0: by the index of the row, never backwards through the whole log.
   LEFT JOIN LATERAL (
     SELECT action, kind, tenant FROM crossfade.applied_log WHERE table_name = $1::text AND row_key = p.k ORDER BY id + 0 DESC LIMIT 1
@@ -135,7 +138,7 @@ function isYounger(table: MigratedTable): string {
     ({ column, insertOnly }) => !insertOnly && !table.key.some(({ name }) => name === column),
   );
   if (!isWritten || table.targetOwned.length > 0) return 'false';
-  return `coalesce(age(p.written_by) < age(v.xmin), false)
+  return `coalesce(age(p.written_by) < age(v.written_by), false)
            AND NOT EXISTS (SELECT FROM crossfade.repair_queue AS q WHERE q.table_name = $1::text AND q.row_key = p.k)`;
 }
 

@@ -117,8 +117,9 @@ WITH wanted AS (
 ), door AS (
   SELECT is_on FROM crossfade.admission WHERE tenant IN (SELECT json_array_elements_text($3::json)) ORDER BY tenant FOR SHARE
 ), locked AS (
-  SELECT v.row_key, v.epoch, w.t FROM wanted AS w JOIN crossfade.row_version AS v ON v.table_name = $1::text AND v.row_key = w.k
-  WHERE ${versionText('v')} = coalesce(w.v, (SELECT concat_ws('/', source_epoch, 'S', floor) FROM crossfade.control))
+  SELECT v.row_key, v.epoch, w.t FROM wanted AS w JOIN crossfade.row_version AS v ON v.row_key = w.k
+  WHERE v.table_name = $1::text AND v.row_key = ANY (ARRAY(SELECT k FROM wanted))
+    AND ${versionText('v')} = coalesce(w.v, (SELECT concat_ws('/', source_epoch, 'S', floor) FROM crossfade.control))
     AND NOT EXISTS (SELECT FROM door WHERE is_on)
   ORDER BY v.row_key FOR UPDATE OF v
 )`;

@@ -7,9 +7,10 @@ import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
 import { idleFor, longestGap, lookAgain, lookEvery } from '../../../domain/idle-clock.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
 import { endComparison } from '../../../sql/decommission/complete-tenants.ts';
-import { dropCapture } from '../../../sql/install/capture.ts';
+import { dropCapture, type Relations } from '../../../sql/install/capture.ts';
 import type { Statement } from '../../../sql/statement.ts';
 import type { Deps } from '../../deps.ts';
+import { partitionsOf } from '../../install/install.ts';
 import { withLock } from '../../install/with-lock.ts';
 import { loadMigration } from '../../migration.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
@@ -65,7 +66,13 @@ async function retire(deps: Deps, state: RetireState, mark: () => Promise<void>)
   await mirrorTenants(deps, 'reverse');
   const session = deps.databases.open('target', 'install');
   for (const table of migration.tables)
-    await withLock(deps, session, deps.plan.capture, `removing capture of ${table.name}`, removalOf(table));
+    await withLock(
+      deps,
+      session,
+      deps.plan.capture,
+      `removing capture of ${table.name}`,
+      removalOf(table, await partitionsOf(migration, 'target', table)),
+    );
   const clients = migration.tables.filter(({ capture }) => capture === 'client').map(({ name }) => name);
   await ensureRelay(deps, 'reverse');
   return again(DRAIN_LOOK_SECONDS, {
@@ -82,8 +89,8 @@ async function retire(deps: Deps, state: RetireState, mark: () => Promise<void>)
 }
 
 /** Applications that capture by the client library call its function: taking it away would make their writes fail. */
-function removalOf(table: MigratedTable): readonly Statement[] {
-  const statements = dropCapture(table);
+function removalOf(table: MigratedTable, relations: Relations): readonly Statement[] {
+  const statements = dropCapture(table, relations);
   return table.capture === 'client' ? statements.filter(({ text }) => text.startsWith('DROP TRIGGER')) : statements;
 }
 

@@ -1,6 +1,10 @@
-/** Tries real legacy rows of every table on the target, in transactions that are always rolled back (guide, phase 2 dry run). */
+/**
+ * Tries real legacy rows of every table on the target, and writes to legacy with capture on, in transactions that are always rolled
+ * back (guide, phase 2 dry run; latency budget of the environment).
+ */
 import { judgeGate } from '../../../domain/gate.ts';
 import { type SampleRow, sampleRows } from '../../../sql/source/sample-rows.ts';
+import { judgeCaptureOverhead, measureCaptureOverhead } from '../../dual-write/capture-overhead.ts';
 import { dryRunWrite } from '../../dual-write/dry-run-write.ts';
 import { loadMigration } from '../../migration.ts';
 import { judged, type Step } from '../step.ts';
@@ -8,7 +12,7 @@ import { judged, type Step } from '../step.ts';
 /** Rows tried from each end of each table. */
 const SAMPLE = 3;
 
-export const dryRunWrites: Step = async (deps) => {
+export const dryRunWrites: Step = async (deps, run) => {
   const migration = await loadMigration(deps);
   const session = deps.databases.open('legacy', 'compare');
   const violations: string[] = [];
@@ -33,5 +37,15 @@ export const dryRunWrites: Step = async (deps) => {
     },
     deps.clock.now(),
   );
-  return judged([gate], { notes: [`${tried} writes tried on the target and rolled back`] });
+  const notes = [`${tried} writes tried on the target and rolled back`];
+  // A dry run has installed nothing that could be timed.
+  if (run.dryRun) return judged([gate], { notes });
+  const overhead = await measureCaptureOverhead(migration);
+  if (overhead.p99 !== null) deps.metrics.record('captureOverhead', overhead.p99, { store: 'legacy' });
+  notes.push(
+    overhead.p99 === null
+      ? 'no row of legacy could be written, so what capture adds to a write is not known'
+      : `capture adds p50 ${overhead.p50} ms, p99 ${overhead.p99} ms to a write of legacy (${overhead.samples} writes, rolled back)`,
+  );
+  return judged([gate, ...judgeCaptureOverhead(migration, overhead)], { notes });
 };
