@@ -3,6 +3,7 @@
  * through the Data API front and its control table through the emulator. Only the schedule is missing: it is invoked by hand.
  */
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +33,6 @@ export interface LambdaService {
 }
 
 const TABLE = 'bench-control';
-const FUNCTION = 'bench-relay';
 /** MB; as the deployed relay's. */
 const MEMORY = 1024;
 const LOOK_EVERY_MS = 50;
@@ -75,11 +75,13 @@ function variantOf(
     run: async () => {
       const copy = await stores.copy();
       const { plan } = benchDeps(openAs(copy.urls, stores.roles), settings);
-      await createFunction(lambda, front, code, { ...plan, ...front.sections(copy.urls, stores.roles) });
+      // A name of its own: a warm container of the run before would still have that run's plan.
+      const name = `bench-relay-${randomBytes(4).toString('hex')}`;
+      await createFunction(lambda, name, front, code, { ...plan, ...front.sections(copy.urls, stores.roles) });
       try {
         // Has nothing to do in this direction: it opens the container, which a deployed relay has had open for hours.
-        await invoke(lambda, 'RequestResponse', 'reverse');
-        const drained = await drain(lambda, copy, stores.events);
+        await invoke(lambda, name, 'RequestResponse', 'reverse');
+        const drained = await drain(lambda, name, copy, stores.events);
         await checkDelivered(copy.urls, stores.events);
         return drained;
       } finally {
@@ -90,17 +92,17 @@ function variantOf(
         await withClient(copy.urls.legacy, (legacy) =>
           legacy.query(`UPDATE crossfade.control SET direction = 'reverse'`),
         );
-        await lambda.send(new DeleteFunctionCommand({ FunctionName: FUNCTION }));
+        await lambda.send(new DeleteFunctionCommand({ FunctionName: name }));
         await copy.drop();
       }
     },
   };
 }
 
-async function drain(lambda: LambdaClient, copy: EngineCopy, events: number): Promise<Drained> {
+async function drain(lambda: LambdaClient, name: string, copy: EngineCopy, events: number): Promise<Drained> {
   return withClient(copy.urls.legacy, async (legacy) => {
     const read = stopwatch();
-    await invoke(lambda, 'Event', 'forward');
+    await invoke(lambda, name, 'Event', 'forward');
     const deadline = Date.now() + LIMIT_MS;
     for (;;) {
       const { rows } = await legacy.query(`SELECT FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
@@ -114,11 +116,12 @@ async function drain(lambda: LambdaClient, copy: EngineCopy, events: number): Pr
 
 async function invoke(
   lambda: LambdaClient,
+  FunctionName: string,
   InvocationType: 'Event' | 'RequestResponse',
   direction: 'forward' | 'reverse',
 ): Promise<void> {
   const { FunctionError, Payload } = await lambda.send(
-    new InvokeCommand({ FunctionName: FUNCTION, InvocationType, Payload: JSON.stringify({ direction }) }),
+    new InvokeCommand({ FunctionName, InvocationType, Payload: JSON.stringify({ direction }) }),
   );
   if (FunctionError !== undefined)
     throw new Error(
@@ -167,14 +170,20 @@ function bundle(folder: string): void {
   });
 }
 
-async function createFunction(lambda: LambdaClient, front: Front, code: string, plan: Plan): Promise<void> {
+async function createFunction(
+  lambda: LambdaClient,
+  FunctionName: string,
+  front: Front,
+  code: string,
+  plan: Plan,
+): Promise<void> {
   writeFileSync(join(code, 'plan.json'), JSON.stringify(plan));
   const archive = `${code}.zip`;
   rmSync(archive, { force: true });
   execFileSync(PYTHON, ['-m', 'zipfile', '-c', archive, 'relay.mjs', 'plan.json'], { cwd: code });
   await lambda.send(
     new CreateFunctionCommand({
-      FunctionName: FUNCTION,
+      FunctionName,
       Runtime: 'nodejs24.x',
       Handler: 'relay.handler',
       Role: `arn:aws:iam::${LOCAL_ACCOUNT}:role/bench`,
@@ -184,5 +193,5 @@ async function createFunction(lambda: LambdaClient, front: Front, code: string, 
       Environment: { Variables: { AWS_ENDPOINT_URL_RDS_DATA: front.url, [ENV.controlTable]: TABLE } },
     }),
   );
-  await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 20 }, { FunctionName: FUNCTION });
+  await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 20 }, { FunctionName });
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { IncidentsPayload } from '../../lib/application/operate/incidents.ts';
 import type { RecoverPayload } from '../../lib/application/operate/recover.ts';
+import type { StatusPayload } from '../../lib/application/operate/status-payload.ts';
 import type { IncidentDocument } from '../../lib/contracts/documents.ts';
 import { NOON } from './support/records.ts';
 import { ALICE, createWorld } from './support/world.ts';
@@ -103,4 +104,14 @@ test('a dry run of recover asks for nothing', async () => {
 
   expect(await world.run('recover', '--dry-run')).toBe(0);
   expect(await world.documents.get('progress', 'recover/forward')).toBeUndefined();
+});
+
+test('status says what is open', async () => {
+  const world = createWorld();
+  await world.documents.put('incident', ID, FOREIGN, 'absent');
+
+  const { payload } = await world.json<StatusPayload>('status');
+
+  expect(payload.openIncidents).toBe(1);
+  expect(payload.waitsFor[0]).toContain('role postgres, application hotfix.sh');
 });

@@ -195,7 +195,9 @@ describe('outbox and applied log', () => {
     await settle(test);
     await test.legacy.query(`UPDATE notes SET body = 'c' WHERE id = 2`);
     await test.legacy.query(`UPDATE crossfade.outbox SET state = 'dead', reason = 'test' WHERE state = 'pending'`);
-    await test.legacy.query(`UPDATE crossfade.outbox SET captured_at = ${LONG_AGO}, touched_at = ${LONG_AGO} WHERE row_key = '[2]'`);
+    await test.legacy.query(
+      `UPDATE crossfade.outbox SET captured_at = ${LONG_AGO}, touched_at = ${LONG_AGO} WHERE row_key = '[2]'`,
+    );
 
     await purge();
 

@@ -60,6 +60,7 @@ export interface StatusPayload {
   readonly approvals: readonly ApprovalView[];
   readonly drift: DriftClock;
   readonly openDrift: number;
+  readonly openIncidents: number;
   readonly relays: readonly RelayStatus[];
   readonly queues: readonly QueueStatus[];
   readonly breaker: BreakerDocument | null;

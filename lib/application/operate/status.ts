@@ -2,6 +2,7 @@
 import type { JournalDocument, ProgressDocument } from '../../contracts/documents.ts';
 import { DIRECTIONS, type Direction } from '../../domain/direction.ts';
 import { type ForwardMachine, MACHINES, type Machine, PHASE_OF } from '../../domain/phase.ts';
+import { openIncidents } from '../incidents/incidents.ts';
 import { viewApproval } from './approvals.ts';
 import { readDriftClock } from './drift-clock.ts';
 import { listPendingApprovals } from './follow-run.ts';
@@ -36,6 +37,7 @@ export async function readStatus(operator: Operator): Promise<StatusPayload> {
     drift: readDriftClock(migration.cycles, numbers, migration.copiedIds, now),
   };
   const { waitsFor, next } = whatNext(facts);
+  const incidents = await openIncidents(operator);
   const { machineToPass: _decided, ...shown } = facts;
   return {
     plan: operator.system.plan,
@@ -51,7 +53,8 @@ export async function readStatus(operator: Operator): Promise<StatusPayload> {
     queues,
     breaker: breaker?.value ?? null,
     protection: describeProtection(operator.system, facts.phase, machines),
-    waitsFor,
+    openIncidents: incidents.length,
+    waitsFor: [...incidents.map(({ id, says }) => `incident ${id}: ${says}`), ...waitsFor],
     next: operator.command(next),
   };
 }

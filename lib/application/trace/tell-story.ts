@@ -92,6 +92,8 @@ function describeEnd({ state, reason }: TracedEvent, wasApplied: boolean): strin
 }
 
 function describeWrite({ action, kind, batch, tenant, generation, epoch, seq, snapshot }: AppliedEntry): string {
+  if (kind === 'R')
+    return `taken back, ${action === 'D' ? 'erased' : 'restored as it was before Crossfade'}, in batch ${batch}; tenant ${tenant ?? 'none'}`;
   const version = kind === 'E' ? `event ${epoch}/${seq}` : `read ${epoch}/${snapshot}`;
   return `${action === 'D' ? 'deleted' : 'written'} under ${version}, in batch ${batch}; tenant ${tenant ?? 'none'}, generation ${generation ?? 'none'}`;
 }

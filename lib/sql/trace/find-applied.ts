@@ -11,7 +11,8 @@ export interface AppliedEntry {
   readonly table_name: string;
   readonly row_key: string;
   /** `E`: an event; `S`: a read of the source (backfill, repair). */
-  readonly kind: 'E' | 'S';
+  /** `R`: taken back, by a way back or an undo. */
+  readonly kind: 'E' | 'S' | 'R';
   readonly epoch: number;
   readonly seq: string | null;
   readonly snapshot: string | null;
