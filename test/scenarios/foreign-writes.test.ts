@@ -108,17 +108,18 @@ describe('a write past the fence', () => {
     await past(`INSERT INTO notes VALUES (9, 'acme', 'rogue')`);
     await watch();
     const [incident] = await openForeign();
-    const stored = await test.deps.documents.get('incident', incident?.id ?? '');
+    const before = (await test.deps.documents.get('incident', incident?.id ?? ''))?.value;
+    if (before === undefined) throw new Error('the foreign write has not become an incident');
     await past(`INSERT INTO notes VALUES (10, 'acme', 'rogue again')`);
     const closing = { by: 'somebody', at: incident?.lastAt ?? '', why: 'known' };
-    await test.deps.documents.put('incident', incident?.id ?? '', { ...stored!.value, closing }, 'any');
+    await test.deps.documents.put('incident', incident?.id ?? '', { ...before, closing }, 'any');
 
     await watch();
     expect(await openForeign()).toHaveLength(1);
     await test.deps.documents.put(
       'incident',
       incident?.id ?? '',
-      { ...stored!.value, closing: { ...closing, at: new Date(Date.now() + 5_000).toISOString() } },
+      { ...before, closing: { ...closing, at: new Date(Date.now() + 5_000).toISOString() } },
       'any',
     );
     await watch();

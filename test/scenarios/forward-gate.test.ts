@@ -1,7 +1,7 @@
 /** The forward gate of dual-write: judged for the tenants of its scope, by what is in the outbox, and by what a person has explained. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Deps } from '../../lib/application/deps.ts';
-import { installSchemas } from '../../lib/application/install/install.ts';
+import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { begin } from '../../lib/application/machines/begin.ts';
 import { dualWriteMachine } from '../../lib/application/machines/dual-write/machine.ts';
 import { watch } from '../../lib/application/machines/dual-write/watch.ts';
@@ -23,12 +23,16 @@ let notes: TestMigration;
 beforeAll(async () => {
   notes = await aMigration({ plan: PLAN, legacySql: SQL });
   await installSchemas(notes.deps);
+  const migration = await notes.load();
+  await installCapture(migration, 'forward');
+  await fenceStore(migration, 'target');
 });
 
 afterAll(() => notes?.close());
 
 beforeEach(async () => {
   await notes.legacy.query('DELETE FROM crossfade.outbox');
+  await notes.target.query('DELETE FROM crossfade.repair_queue');
   for (const tenant of ['*', 'acme', 'globex'])
     await turnOn(notes.deps, 'forward', { tenant, stage: 'dualwrite', copied: false, why: 'test' });
 });
@@ -51,13 +55,34 @@ function judge(scope: readonly string[], deps: Deps = notes.deps): Promise<StepR
 const refused = (result: StepResult) => result.gates.filter((gate) => !gate.pass).map((gate) => gate.gate);
 
 describe('the forward gate of dual-write', () => {
+  it('refuses while a repair has not succeeded for longer than the lag that is allowed, and says which and why', async () => {
+    await notes.target.query(
+      `INSERT INTO crossfade.repair_queue (table_name, row_key, reason, since) VALUES ('notes', '[1]', 'young', clock_timestamp()), ('notes', '[2]', 'too long for its column', clock_timestamp() - interval '1 minute')`,
+    );
+
+    const result = await judge(['acme', 'globex']);
+
+    expect(refused(result)).toEqual(['repairs']);
+    expect(result.reasons.join()).toContain('notes [2]: too long for its column');
+    expect(result.reasons.join()).not.toContain('young');
+  });
+
+  it('refuses when capture was disabled meanwhile', async () => {
+    await notes.legacy.query('ALTER TABLE notes DISABLE TRIGGER crossfade_capture');
+
+    const result = await judge(['acme', 'globex']);
+    await notes.legacy.query('ALTER TABLE notes ENABLE ALWAYS TRIGGER crossfade_capture');
+
+    expect(refused(result)).toEqual(['no-incidents']);
+  });
+
   it('passes when everybody of the scope is on and everything captured has been delivered', async () => {
     await event('acme', 'published', 20);
 
     const result = await judge(['acme', 'globex']);
 
     expect(result).toMatchObject({ proceed: true, reasons: [] });
-    expect(result.gates.map(({ gate }) => gate)).toEqual(['exposure', 'delivery-lag', 'drain-rate', 'set-aside']);
+    expect(result.gates.map(({ gate }) => gate)).toEqual(['exposure', 'delivery-lag', 'drain-rate', 'set-aside', 'repairs', 'no-incidents']);
   });
 
   it('refuses while a tenant of the scope is off, and says who', async () => {

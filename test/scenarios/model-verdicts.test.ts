@@ -174,8 +174,9 @@ describe("the model and the product's statements agree on", () => {
 
         const [found] = await rolledBack(async () => {
           await run({ text: 'DELETE FROM crossfade.admission', values: [] });
+          await run({ text: 'UPDATE crossfade.control SET source_epoch = 1', values: [] });
           for (const { opens, generation } of steps)
-            await run(opens ? openAdmission('a', generation, '3:3:') : closeAdmission('a', generation));
+            await run(opens ? openAdmission('a', generation, '3:3:', 1) : closeAdmission('a', generation));
           return run({ text: 'SELECT generation, is_on FROM crossfade.admission', values: [] });
         });
 

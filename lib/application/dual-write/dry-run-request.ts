@@ -3,9 +3,9 @@ import type { MigratedTable } from '../../domain/table.ts';
 import { SqlError } from '../../ports/sql.ts';
 import { isShared } from '../../sql/reads/answer.ts';
 import { type DirectionRow, directionInForce } from '../../sql/reads/direction-in-force.ts';
-import { listTenantStates, type TenantStateRow } from '../../sql/tenants/tenant-state.ts';
 import type { Deps } from '../deps.ts';
 import type { Migration } from '../migration.ts';
+import { readTenantStates } from '../tenants/read-pages.ts';
 import { type DryRunWrite, dryRunWrite } from './dry-run-write.ts';
 
 export interface DryRunRequest {
@@ -83,7 +83,7 @@ async function routeWrite(deps: Deps, tenant: string): Promise<DryRunAnswer['rel
     if (inForce?.direction === 'reverse') {
       return { action: 'refuse', why: 'write authority is with the target; legacy is fenced' };
     }
-    const states = await legacy.query<TenantStateRow>(listTenantStates);
+    const states = await readTenantStates(legacy);
     const state = states.find((candidate) => candidate.tenant === tenant);
     if (state?.is_on !== true) return { action: 'suppress', why: `tenant ${tenant} is not exposed` };
     if (control?.deliveryHeld !== undefined) {

@@ -21,12 +21,12 @@ import {
   readSourceHistory,
   type SourceHistoryRow,
 } from '../../sql/history/tokens.ts';
-import { type AdmissionRow, listAdmissions } from '../../sql/tenants/admission.ts';
 import { turnTenantOff } from '../../sql/tenants/tenant-state.ts';
 import type { Deps } from '../deps.ts';
 import { closeIncident, openIncidents } from '../incidents/incidents.ts';
 import { forgetHold } from '../relay/delivery-hold.ts';
 import { mirrorTenants, tenantStates, turnOn } from '../tenants/exposure.ts';
+import { readAdmissions } from '../tenants/read-pages.ts';
 import { HOLDER } from './guard-history.ts';
 
 /** State of the progress document `recover/<direction>`. */
@@ -89,7 +89,7 @@ async function decide(deps: Deps, direction: Direction): Promise<Pick<RecoverSta
   const [sent] = await deps.databases.open(sourceOf(direction), 'relay').query<SourceHistoryRow>(readSourceHistory);
   const receiver = deps.databases.open(receiverOf(direction), 'apply');
   const [seen] = await receiver.query<ReceiverHistoryRow>(readReceiverHistory);
-  const doors = await receiver.query<AdmissionRow>(listAdmissions);
+  const doors = await readAdmissions(receiver);
   const states = await tenantStates(deps, direction);
   const isReceiverLost = (await lostStore(deps, direction)) === receiverOf(direction);
   const on = (isReceiverLost ? states : doors).filter(({ is_on }) => is_on).map(({ tenant }) => tenant);
@@ -135,7 +135,7 @@ async function reopen(
   const why = `epoch ${epoch}: a store was restored to an earlier state`;
   const stage: Stage = direction === 'forward' ? 'dualwrite' : 'rampdown';
   const copied = direction === 'reverse';
-  const doors = await deps.databases.open(receiverOf(direction), 'apply').query<AdmissionRow>(listAdmissions);
+  const doors = await readAdmissions(deps.databases.open(receiverOf(direction), 'apply'));
   const wanted = new Set(tenants.map(({ tenant }) => tenant));
   for (const state of await tenantStates(deps, direction))
     if (state.is_on && !wanted.has(state.tenant)) await source.query(turnTenantOff(state.tenant, why));

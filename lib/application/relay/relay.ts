@@ -17,6 +17,7 @@ import { carryOutTraces } from '../operate/carry-out-traces.ts';
 import { carryOutUndos } from '../operate/carry-out-undos.ts';
 import { MEASURE_EVERY_MS, recordSizes } from '../retention/measure.ts';
 import { RETENTION_EVERY_MS, retentionOf } from '../retention/retention.ts';
+import { mendDoors } from '../tenants/exposure.ts';
 import { adoptNewTenants } from './adopt-tenants.ts';
 import { type Claimed, deliver, toClaimed } from './deliver.ts';
 import { forgetHold, isDeliveryHeld } from './delivery-hold.ts';
@@ -39,6 +40,7 @@ const REDRIVE_EVERY_MS = 3_000;
 const UNDO_EVERY_MS = 3_000;
 const TRACE_EVERY_MS = 2_000;
 const SWEEP_EVERY_MS = 30_000;
+const DOORS_EVERY_MS = 10_000;
 const CHORE_PAUSES = 20;
 /** A relay that waits for another one's lease looks this often: the longest gap when one follows the other. */
 const TAKE_OVER_LOOK_MS = 500;
@@ -279,6 +281,7 @@ function choresOf(migration: Migration, direction: Direction): Chores {
     delivering: [
       every(deps, REPAIR_EVERY_MS, () => workRepairQueue(migration, direction)),
       every(deps, SWEEP_EVERY_MS, () => sweepRetries(deps, direction)),
+      every(deps, DOORS_EVERY_MS, () => mendDoors(deps, direction)),
       every(deps, RETENTION_EVERY_MS, async () => {
         await retain();
       }),

@@ -13,8 +13,8 @@ import { type ForeignKeyAmongRow, foreignKeysAmong } from '../../sql/catalogue/f
 import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import { flushSource } from '../../sql/source/flush.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
-import { type AdmissionRow, listAdmissions } from '../../sql/tenants/admission.ts';
 import type { Migration } from '../migration.ts';
+import { readAdmissions } from '../tenants/read-pages.ts';
 
 export interface RowAddress {
   readonly table: MigratedTable;
@@ -90,7 +90,7 @@ async function gather(
   const { databases } = migration.deps;
   const source = databases.open(sourceOf(direction), 'compare');
   const receiver = databases.open(receiverOf(direction), 'backfill');
-  const doors = await receiver.query<AdmissionRow>(listAdmissions);
+  const doors = await readAdmissions(receiver);
   const on = new Set(doors.filter(({ is_on }) => is_on).map(({ tenant }) => tenant));
   const members = new Map<string, Member>();
   const wantedParents = new Set<string>();

@@ -2,13 +2,14 @@
  * Turning tenants on and off, in the order that loses nothing and brings nothing back (protocol §5), and mirroring what is in
  * effect to the documents that readers and `status` see.
  */
+import { isDeepStrictEqual } from 'node:util';
+import type { TenantDocument } from '../../contracts/documents.ts';
 import { type Direction, receiverOf, sourceOf } from '../../domain/direction.ts';
 import type { Stage } from '../../domain/stage.ts';
 import { flushSource } from '../../sql/source/flush.ts';
 import { currentSnapshot, type SnapshotRow } from '../../sql/source/snapshot.ts';
-import { type AdmissionRow, closeAdmission, listAdmissions, openAdmission } from '../../sql/tenants/admission.ts';
+import { type AdmissionRow, closeAdmission, openAdmission } from '../../sql/tenants/admission.ts';
 import {
-  listTenantStates,
   markTenantsCopied,
   setTenantStage,
   type TenantStateRow,
@@ -16,6 +17,7 @@ import {
   turnTenantOn,
 } from '../../sql/tenants/tenant-state.ts';
 import type { Deps } from '../deps.ts';
+import { readAdmissions, readTenantStates } from './read-pages.ts';
 
 export interface TurnOn {
   readonly tenant: string;
@@ -33,22 +35,50 @@ export async function turnOn(
   direction: Direction,
   { tenant, stage, copied, why, flagsVersion }: TurnOn,
 ): Promise<TenantStateRow> {
-  const source = deps.databases.open(sourceOf(direction), 'relay');
-  const receiver = deps.databases.open(receiverOf(direction), 'apply');
-  await source.query(turnTenantOn(tenant, stage, copied, why, flagsVersion));
+  const doors = await doorsOf(deps, direction);
+  const door = doors.find((known) => known.tenant === tenant);
+  await deps.databases
+    .open(sourceOf(direction), 'relay')
+    .query(turnTenantOn(tenant, door?.generation ?? 0, stage, copied, why, flagsVersion));
   const state = (await tenantStates(deps, direction)).find((row) => row.tenant === tenant);
   if (state === undefined) throw new RangeError(`tenant ${tenant} was turned on but has no state`);
-  const doors = await receiver.query<AdmissionRow>(listAdmissions);
-  const open = doors.some((door) => door.tenant === tenant && door.is_on && door.generation === state.generation);
-  if (!open) {
-    // G, taken after the state is committed: every write that it does not show is an event that was not suppressed.
-    const [taken] = await source.query<SnapshotRow>(currentSnapshot);
-    if (taken === undefined || taken.standby)
-      throw new RangeError(`${sourceOf(direction)} is a standby or has no crossfade schema; exposure needs its writer`);
-    await source.query(flushSource);
-    await receiver.query(openAdmission(tenant, state.generation, taken.snapshot));
-  }
+  if (!isOpenFor(door, state)) await openDoor(deps, direction, state);
   return state;
+}
+
+/** Steps (ii) and (iii). G is taken after the state is committed: every write that it does not show is an event that was not suppressed. */
+async function openDoor(deps: Deps, direction: Direction, { tenant, generation }: TenantStateRow): Promise<void> {
+  const source = deps.databases.open(sourceOf(direction), 'relay');
+  const [taken] = await source.query<SnapshotRow>(currentSnapshot);
+  if (taken === undefined || taken.standby)
+    throw new RangeError(`${sourceOf(direction)} is a standby or has no crossfade schema; exposure needs its writer`);
+  await source.query(flushSource);
+  await deps.databases
+    .open(receiverOf(direction), 'apply')
+    .query(openAdmission(tenant, generation, taken.snapshot, taken.epoch));
+}
+
+/** Whoever turned a tenant on or off may have died half way: its door is brought in line with its state. */
+export async function mendDoors(deps: Deps, direction: Direction): Promise<void> {
+  const doors = new Map((await doorsOf(deps, direction)).map((door) => [door.tenant, door]));
+  for (const state of await tenantStates(deps, direction)) {
+    const door = doors.get(state.tenant);
+    if (state.is_on && !isOpenFor(door, state)) {
+      deps.log.warn('the door of a tenant that is on was not open; it is opened', { tenant: state.tenant });
+      await openDoor(deps, direction, state);
+    } else if (!state.is_on && door?.is_on === true && door.generation <= state.generation) {
+      deps.log.warn('the door of a tenant that is off was open; it is closed', { tenant: state.tenant });
+      await deps.databases.open(receiverOf(direction), 'apply').query(closeAdmission(state.tenant, state.generation));
+    }
+  }
+}
+
+function isOpenFor(door: AdmissionRow | undefined, { generation }: TenantStateRow): boolean {
+  return door?.is_on === true && door.generation === generation;
+}
+
+function doorsOf(deps: Deps, direction: Direction): Promise<readonly AdmissionRow[]> {
+  return readAdmissions(deps.databases.open(receiverOf(direction), 'apply'));
 }
 
 /** Claims suppress from now on; closing the door waits for applies in flight, and later ones write nothing. */
@@ -68,7 +98,7 @@ export async function turnOff(
 }
 
 export async function tenantStates(deps: Deps, direction: Direction): Promise<readonly TenantStateRow[]> {
-  return deps.databases.open(sourceOf(direction), 'relay').query<TenantStateRow>(listTenantStates);
+  return readTenantStates(deps.databases.open(sourceOf(direction), 'relay'));
 }
 
 /** Step (v): from here on the tenants count as on, and are compared. */
@@ -108,21 +138,17 @@ export async function mirrorTenants(
     const before = known.get(state.tenant);
     const chosen = reads?.tenants.includes(state.tenant) ? reads.readPercent : (before?.readPercent ?? 0);
     const readPercent = state.is_on && state.stage !== 'dualwrite' ? chosen : 0;
-    await deps.documents.put(
-      'tenant',
-      state.tenant,
-      {
-        tenant: state.tenant,
-        stage: state.stage,
-        generation: state.generation,
-        on: state.is_on,
-        copied: state.copied,
-        readPercent,
-        since: state.since,
-        why: state.why,
-        flagsVersion: state.flags_version ?? wish?.version ?? null,
-      },
-      'any',
-    );
+    const document: TenantDocument = {
+      tenant: state.tenant,
+      stage: state.stage,
+      generation: state.generation,
+      on: state.is_on,
+      copied: state.copied,
+      readPercent,
+      since: state.since,
+      why: state.why,
+      flagsVersion: state.flags_version ?? before?.flagsVersion ?? wish?.version ?? null,
+    };
+    if (!isDeepStrictEqual(document, before)) await deps.documents.put('tenant', state.tenant, document, 'any');
   }
 }

@@ -110,6 +110,8 @@ const TEXTS: readonly string[] = [
   row_key text COLLATE "C" NOT NULL,
   reason text NOT NULL,
   queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Of its first queueing: one that fails goes to the back of the queue, and must not look young for it.
+  since timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (table_name, row_key)
 )`,
   `CREATE TABLE IF NOT EXISTS crossfade.applied_log (

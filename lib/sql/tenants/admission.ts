@@ -1,5 +1,6 @@
 /** The receiver's doors: an event or read of a tenant passes only while its door is open for its generation (protocol §5). */
 import type { Statement } from '../statement.ts';
+import { TENANTS_A_PAGE } from './page.ts';
 
 export interface AdmissionRow {
   readonly tenant: string;
@@ -7,19 +8,26 @@ export interface AdmissionRow {
   readonly is_on: boolean;
 }
 
-export const listAdmissions: Statement = {
-  text: 'SELECT tenant, generation, is_on FROM crossfade.admission ORDER BY tenant',
-  values: [],
-};
+/** One page, behind `after`. */
+export function listAdmissions(after: string | null): Statement {
+  return {
+    text: `SELECT tenant, generation, is_on FROM crossfade.admission WHERE $1::text IS NULL OR tenant > $1::text ORDER BY tenant LIMIT ${TENANTS_A_PAGE}`,
+    values: [after],
+  };
+}
 
-/** Step (iii) of "on". G only grows: a repeated call under the same generation keeps the first one. */
-export function openAdmission(tenant: string, generation: number, snapshot: string): Statement {
+/**
+ * Step (iii) of "on". G only grows: a repeated call under the same generation keeps the first one. A snapshot of an epoch that is
+ * over opens nothing: its transactions are another history's.
+ */
+export function openAdmission(tenant: string, generation: number, snapshot: string, epoch: number): Statement {
   return {
     text: `
-INSERT INTO crossfade.admission AS a (tenant, generation, is_on, opened_under) VALUES ($1::text, $2::integer, true, $3::pg_snapshot)
+INSERT INTO crossfade.admission AS a (tenant, generation, is_on, opened_under)
+SELECT $1::text, $2::integer, true, $3::pg_snapshot FROM (SELECT FROM crossfade.control WHERE source_epoch = $4::integer FOR SHARE) AS same_history
 ON CONFLICT (tenant) DO UPDATE SET generation = excluded.generation, is_on = true, opened_under = excluded.opened_under
 WHERE a.generation < excluded.generation`,
-    values: [tenant, generation, snapshot],
+    values: [tenant, generation, snapshot, epoch],
   };
 }
 

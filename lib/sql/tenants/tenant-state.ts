@@ -1,6 +1,7 @@
 /** `crossfade.tenant_state` of a source: the authority on who is suppressed (protocol §1). */
 import type { Stage } from '../../domain/stage.ts';
 import type { Statement } from '../statement.ts';
+import { TENANTS_A_PAGE } from './page.ts';
 
 export interface TenantStateRow {
   readonly tenant: string;
@@ -16,14 +17,22 @@ export interface TenantStateRow {
 
 const COLUMNS = `tenant, generation, is_on, stage, copied, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS since, why, flags_version`;
 
-export const listTenantStates: Statement = {
-  text: `SELECT ${COLUMNS} FROM crossfade.tenant_state ORDER BY tenant`,
-  values: [],
-};
+/** One page, behind `after`. */
+export function listTenantStates(after: string | null): Statement {
+  return {
+    text: `SELECT ${COLUMNS} FROM crossfade.tenant_state WHERE $1::text IS NULL OR tenant > $1::text ORDER BY tenant LIMIT ${TENANTS_A_PAGE}`,
+    values: [after],
+  };
+}
 
-/** Step (i) of "on": a new generation, committed before G is taken. No effect on a tenant that is on. */
+/**
+ * Step (i) of "on": a new generation, committed before G is taken. No effect on a tenant that is on.
+ *
+ * @param doorGeneration what the receiver's door has seen: a restored source may have forgotten generations (protocol §8).
+ */
 export function turnTenantOn(
   tenant: string,
+  doorGeneration: number,
   stage: Stage,
   copied: boolean,
   why: string,
@@ -31,11 +40,11 @@ export function turnTenantOn(
 ): Statement {
   return {
     text: `
-INSERT INTO crossfade.tenant_state AS t (tenant, generation, is_on, stage, copied, why, flags_version) VALUES ($1::text, 1, true, $2::text, $3::boolean, $4::text, $5::integer)
-ON CONFLICT (tenant) DO UPDATE SET generation = t.generation + 1, is_on = true, stage = excluded.stage, copied = excluded.copied, since = clock_timestamp(), why = excluded.why, flags_version = excluded.flags_version
+INSERT INTO crossfade.tenant_state AS t (tenant, generation, is_on, stage, copied, why, flags_version) VALUES ($1::text, $6::integer + 1, true, $2::text, $3::boolean, $4::text, $5::integer)
+ON CONFLICT (tenant) DO UPDATE SET generation = greatest(t.generation, $6::integer) + 1, is_on = true, stage = excluded.stage, copied = excluded.copied, since = clock_timestamp(), why = excluded.why, flags_version = excluded.flags_version
 WHERE NOT t.is_on
 RETURNING ${COLUMNS}`,
-    values: [tenant, stage, copied, why, flagsVersion],
+    values: [tenant, stage, copied, why, flagsVersion, doorGeneration],
   };
 }
 

@@ -4,8 +4,8 @@ import { judgeGate } from '../../../domain/gate.ts';
 import { SqlError } from '../../../ports/sql.ts';
 import { crossfadeSchemaExists } from '../../../sql/catalogue/crossfade-schema.ts';
 import { crossfadeTriggers, type TriggerRow } from '../../../sql/catalogue/crossfade-triggers.ts';
-import { listTenantStates, type TenantStateRow } from '../../../sql/tenants/tenant-state.ts';
 import type { Deps } from '../../deps.ts';
+import { readTenantStates } from '../../tenants/read-pages.ts';
 import { judged, type Step } from '../step.ts';
 
 export const verifySingleWrite: Step = async (deps) => {
@@ -44,7 +44,7 @@ export const verifySingleWrite: Step = async (deps) => {
 
 async function exposedTenants(deps: Deps, store: StoreName): Promise<readonly string[]> {
   try {
-    const states = await deps.databases.open(store, 'compare').query<TenantStateRow>(listTenantStates);
+    const states = await readTenantStates(deps.databases.open(store, 'compare'));
     return states
       .filter(({ is_on }) => is_on)
       .map(({ tenant, stage }) => `tenant ${tenant} is on in ${store}, stage ${stage}`);

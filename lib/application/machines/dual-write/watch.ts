@@ -1,9 +1,11 @@
 /** Watches the relay over the plan's window: the forward gate of phase 2 (guide: outbox drain rate matches legacy write throughput). */
 import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
 import { NO_TENANT } from '../../../domain/table.ts';
+import { type StuckRepairRow, stuckRepairs } from '../../../sql/repair/stuck-repairs.ts';
 import { type DeliveryRow, deliveryOf } from '../../../sql/tenants/delivery-of.ts';
 import type { Deps } from '../../deps.ts';
 import { setAsideGate } from '../../gates/set-aside-gate.ts';
+import { incidentGate } from '../../incidents/incident-gate.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { again, judged, proceed, type Step, sinceOf } from '../step.ts';
@@ -11,6 +13,7 @@ import { again, judged, proceed, type Step, sinceOf } from '../step.ts';
 /** Seconds between two looks, and the most looks in a window: each is nine events of the 25 000 of an execution. */
 const LOOK_EVERY_SECONDS = 3;
 const MOST_LOOKS = 500;
+const REPAIRS_SHOWN = 20;
 /** A gate that still refuses after this many windows refuses for good. */
 const PATIENCE_WINDOWS = 4;
 
@@ -31,7 +34,7 @@ export const watch: Step = async (deps, run, data) => {
       ],
     });
   }
-  return judged(gates, {
+  return judged([...gates, await incidentGate(deps, { mended: false })], {
     notes: [`drained ${delivery.drained} of ${delivery.captured} events captured in the window`],
   });
 };
@@ -84,7 +87,29 @@ async function forwardGates(
       now,
     ),
     await setAsideGate(deps, 'set-aside', 'forward', withShared(scope)),
+    await repairsGate(deps),
   ];
+}
+
+/** A repair that does not succeed is a row of the target that is not as legacy has it. */
+async function repairsGate(deps: Deps): Promise<GateDecision> {
+  const stuck = await deps.databases
+    .open('target', 'compare')
+    .query<StuckRepairRow>(stuckRepairs(deps.plan.dualWrite.lagLimit, REPAIRS_SHOWN));
+  const now = deps.clock.now();
+  return judgeGate(
+    {
+      gate: 'repairs',
+      value: stuck.length,
+      threshold: 0,
+      comparison: 'equals',
+      unit: 'rows queued for longer than dualWrite.lagLimit',
+      source: 'crossfade.repair_queue of target',
+      measuredAt: now,
+      details: stuck.map(({ table_name, row_key, reason }) => `${table_name} ${row_key}: ${reason}`),
+    },
+    now,
+  );
 }
 
 interface Delivery {
