@@ -82,7 +82,14 @@ describe('the forward gate of dual-write', () => {
     const result = await judge(['acme', 'globex']);
 
     expect(result).toMatchObject({ proceed: true, reasons: [] });
-    expect(result.gates.map(({ gate }) => gate)).toEqual(['exposure', 'delivery-lag', 'drain-rate', 'set-aside', 'repairs', 'no-incidents']);
+    expect(result.gates.map(({ gate }) => gate)).toEqual([
+      'exposure',
+      'delivery-lag',
+      'drain-rate',
+      'set-aside',
+      'repairs',
+      'no-incidents',
+    ]);
   });
 
   it('refuses while a tenant of the scope is off, and says who', async () => {

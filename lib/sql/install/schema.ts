@@ -58,8 +58,6 @@ const TEXTS: readonly string[] = [
   batch text
 )`,
   'CREATE INDEX IF NOT EXISTS event_log_seq ON crossfade.event_log (seq)',
-  // Suppressed events go first: they are found without reading what is kept.
-  `CREATE INDEX IF NOT EXISTS outbox_suppressed ON crossfade.outbox (seq) WHERE state = 'suppressed'`,
   `CREATE TABLE IF NOT EXISTS crossfade.tenant_state (
   tenant text PRIMARY KEY,
   generation integer NOT NULL DEFAULT 0,
