@@ -155,4 +155,3 @@ FROM generate_series(1, ${SIZE.visits}) AS n;
 
 /** Schema and rows; seconds. Run once in an empty database. */
 export const LEGACY_SQL = `${SCHEMA}${ROWS}`;
-export const LEGACY_SCHEMA_SQL = SCHEMA;

@@ -14,6 +14,3 @@ export function sourceOf(direction: Direction): StoreName {
 export function receiverOf(direction: Direction): StoreName {
   return direction === 'forward' ? 'target' : 'legacy';
 }
-
-/** The store that accepts application writes while `direction` is in force. */
-export const authoritativeStore = sourceOf;

@@ -28,10 +28,6 @@ export const PHASE_OF: Readonly<Record<ForwardMachine, Phase>> = {
   decommission: 'decommission',
 };
 
-export function machineBefore(machine: ForwardMachine): ForwardMachine | undefined {
-  return FORWARD_MACHINES[FORWARD_MACHINES.indexOf(machine) - 1] as ForwardMachine | undefined;
-}
-
 export function machineAfter(machine: ForwardMachine): ForwardMachine | undefined {
   return FORWARD_MACHINES[FORWARD_MACHINES.indexOf(machine) + 1] as ForwardMachine | undefined;
 }

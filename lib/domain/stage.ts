@@ -39,15 +39,3 @@ export const STAGE_ROUTES: Readonly<Record<Stage, StageRoute>> = {
   },
   complete: { reads: { primary: 'target', canary: false }, writes: { first: 'target' }, authoritative: 'target' },
 };
-
-/** Least advanced of the stages: the migration's phase is that of its least advanced tenant (design §2). */
-export function leastAdvanced(stages: readonly Stage[]): Stage {
-  return stages.reduce<Stage>(
-    (least, stage) => (STAGES.indexOf(stage) < STAGES.indexOf(least) ? stage : least),
-    'complete',
-  );
-}
-
-export function isExposed(stage: Stage): boolean {
-  return stage !== 'off';
-}

@@ -51,8 +51,17 @@ export const FUNCTION_TABLE: Readonly<Record<FunctionName, FunctionRow>> = {
     'wake-relay',
   ]),
   backfill: step('phase 3: copies history', ['relay', 'backfill', 'compare'], ['read-flags', 'objects']),
-  reconcile: step('phase 3: one cycle of comparison', ['relay', 'backfill', 'compare'], ['objects'], ONE_PROCESSOR),
-  cutover: step('phase 4: moves reads', ['install', 'relay', 'compare', 'read'], ['read-flags', 'publish-flags']),
+  reconcile: step(
+    'phase 3: one cycle of comparison',
+    ['relay', 'apply', 'backfill', 'compare'],
+    ['objects'],
+    ONE_PROCESSOR,
+  ),
+  cutover: step(
+    'phase 4: moves reads',
+    ['install', 'relay', 'apply', 'compare', 'read'],
+    ['read-flags', 'publish-flags'],
+  ),
   switchover: step(
     'phase 4: moves write authority',
     ['install', 'relay', 'apply', 'backfill', 'compare', 'fence'],

@@ -18,7 +18,6 @@ export const ROLE_GROUPS: Readonly<Record<RolePurpose, string>> = {
 };
 
 export const TLS_MODES = ['verify-full', 'verify-ca', 'require', 'disable'] as const;
-export type TlsMode = (typeof TLS_MODES)[number];
 
 const HOST_PATTERN = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/;
 const HOST_FORM = 'a host name without protocol, user or port';

@@ -157,3 +157,29 @@ test('of a tenant for whom nothing is set aside leaves no request', async () => 
   expect(exit).toBe(0);
   expect(await world.documents.get('progress', 'redrive/forward')).toBeUndefined();
 });
+
+test('of one tenant does not take the place of a request that the relay has not come to', async () => {
+  const world = await worldWithSetAside();
+
+  await world.run('redrive', '--tenant', 'acme', '--only', 'parked', '--no-wait');
+  await world.run('redrive', '--tenant', 'globex', '--only', 'dead', '--no-wait');
+
+  expect((await world.documents.get('progress', 'redrive/forward'))?.value.state).toMatchObject({
+    states: ['dead', 'parked'],
+    tenants: ['acme', 'globex'],
+    carriedOutAt: null,
+  });
+});
+
+test('of a tenant that the relay does not list asks all the same while not everything is listed', async () => {
+  const world = await worldWithSetAside();
+  const state = { parked: 1, dead: 7, setAside: [], setAsideGroups: GROUPS };
+  await world.documents.put('progress', 'relay/forward', { work: 'relay/forward', state, at: NOON }, 'any');
+
+  await world.run('redrive', '--tenant', 'initech', '--no-wait');
+
+  expect((await world.documents.get('progress', 'redrive/forward'))?.value.state).toMatchObject({
+    tenants: ['initech'],
+    carriedOutAt: null,
+  });
+});

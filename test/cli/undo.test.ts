@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { UNDO_PREFIX, type UndoPayload } from '../../lib/application/operate/undo.ts';
+import { UNDO_PREFIX, type UndoPayload, type UndoState } from '../../lib/application/operate/undo.ts';
 import type { UndoneRow } from '../../lib/contracts/undo.ts';
 import { createWorld, type TestWorld } from './support/world.ts';
 
@@ -13,7 +13,7 @@ const row = (overrides: Partial<UndoneRow>): UndoneRow => ({
 });
 
 /** A relay that answers the first request that it finds, at its second look. */
-function answerWith(world: TestWorld, rows: readonly UndoneRow[]): void {
+function answerWith(world: TestWorld, answer: NonNullable<UndoState['answer']>): void {
   const { sleep } = world.clock;
   let looks = 0;
   world.operator.clock.sleep = async (ms, signal) => {
@@ -21,14 +21,14 @@ function answerWith(world: TestWorld, rows: readonly UndoneRow[]): void {
     looks += 1;
     const [request] = await world.documents.list('progress', { from: UNDO_PREFIX, to: 'undo0' });
     if (looks !== 2 || request === undefined) return;
-    const state = { ...request.value.state, answer: { rows, truncated: false } };
+    const state = { ...request.value.state, answer };
     await world.documents.put('progress', request.id, { ...request.value, state }, 'any');
   };
 }
 
 test('says what became of each row, and leaves no request behind', async () => {
   const world = createWorld({ answers: ['yes'] });
-  answerWith(world, [row({})]);
+  answerWith(world, { rows: [row({})], truncated: false });
 
   const exit = await world.run('undo', 'web-4711', '--reason', 'wrong mapping');
 
@@ -39,7 +39,8 @@ test('says what became of each row, and leaves no request behind', async () => {
 
 test('exits 4 when a row was left, and says why', async () => {
   const world = createWorld();
-  answerWith(world, [row({}), row({ rowKey: '[8]', outcome: 'left', detail: 'it was written again since' })]);
+  const left = row({ rowKey: '[8]', outcome: 'left', detail: 'it was written again since' });
+  answerWith(world, { rows: [row({}), left], truncated: false });
 
   const { exit, payload } = await world.json<UndoPayload>('undo', 'web-4711', '--dry-run');
 
@@ -56,6 +57,16 @@ test('exits 5 when no relay comes to it, and takes the request back: nothing is 
   expect(exit).toBe(5);
   expect(world.stderr).toContain('nothing is undone later');
   expect(await world.documents.list('progress', { from: UNDO_PREFIX, to: 'undo0' })).toEqual([]);
+});
+
+test('exits 3 when the relay refuses, and says why', async () => {
+  const world = createWorld({ answers: ['yes'] });
+  answerWith(world, { refused: 'delivery is held by somebody' });
+
+  const exit = await world.run('undo', 'web-4711');
+
+  expect(exit).toBe(3);
+  expect(world.stderr).toContain('nothing was undone: delivery is held by somebody');
 });
 
 test('refuses text that is no correlation id', async () => {

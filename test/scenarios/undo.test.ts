@@ -185,7 +185,7 @@ describe('undo', () => {
     await ask('free');
     await carryOutUndos(await shop.load());
 
-    expect(await answerTo('held')).toMatchObject({ failed: expect.stringContaining('delivery is held by somebody') });
+    expect(await answerTo('held')).toMatchObject({ refused: expect.stringContaining('delivery is held by somebody') });
     expect(await answerTo('free')).toMatchObject({ rows: [{ rowKey: '[11]', outcome: 'erased' }], truncated: false });
     expect(await orders()).toEqual([]);
   });

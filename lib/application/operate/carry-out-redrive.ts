@@ -1,5 +1,6 @@
 /** The relay's side of `crossfade redrive`: events first, then their claim checks, so that a crash between loses nothing. */
 import { type Direction, sourceOf } from '../../domain/direction.ts';
+import { VersionConflict } from '../../ports/documents.ts';
 import { redriveEvents } from '../../sql/relay/redrive-events.ts';
 import type { Deps } from '../deps.ts';
 import { dropClaimChecks } from '../relay/drop-claim-checks.ts';
@@ -19,12 +20,11 @@ export async function carryOutRedrive(deps: RedriveDeps, direction: Direction): 
   const why = `brought back by ${String(requestedBy)}`;
   const rows = states.length === 0 ? [] : await source.query(redriveEvents(states, { tenants, why }));
   const at = deps.clock.now().toISOString();
-  await deps.documents.put(
-    'progress',
-    redriveId(direction),
-    { ...stored.value, state: { ...stored.value.state, carriedOutAt: at, events: rows.length }, at },
-    'any',
-  );
+  const done = { ...stored.value, state: { ...stored.value.state, carriedOutAt: at, events: rows.length }, at };
+  await deps.documents.put('progress', redriveId(direction), done, stored.version).catch((error: unknown) => {
+    if (!(error instanceof VersionConflict)) throw error;
+    // More was asked for meanwhile: the next look carries that out.
+  });
   deps.log.info('set-aside events are brought back', { direction, states, tenants, events: rows.length });
   if (states.includes('dead')) await dropClaimChecks(deps, direction);
 }

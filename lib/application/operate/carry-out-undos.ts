@@ -1,11 +1,11 @@
 /** The relay's side of `crossfade undo`. One query of the control table when nobody asks. */
-import type { UndoAnswer, UndoQuery } from '../../contracts/undo.ts';
+import type { UndoQuery } from '../../contracts/undo.ts';
 import type { Migration } from '../migration.ts';
 import { describeHold, readHold } from '../relay/delivery-hold.ts';
 import { directionInForce } from '../switch/authority.ts';
 import { undoWrites } from '../tenants/undo-writes.ts';
 import { messageOf } from './operator.ts';
-import { UNDO_PREFIX } from './undo.ts';
+import { UNDO_PREFIX, type UndoState } from './undo.ts';
 
 /** Behind every id that begins with the prefix: `0` follows `/`. */
 const BEHIND_PREFIX = 'undo0';
@@ -29,20 +29,40 @@ export async function carryOutUndos(migration: Migration): Promise<void> {
     await documents
       .put('progress', id, { ...value, state: { ...value.state, answer } }, version)
       .catch((error: unknown) => log.debug('an undo was not waited for any more', { id, reason: messageOf(error) }));
-    log.info('writes were undone', { query, requestedBy: value.state.requestedBy, why: value.state.why });
+    log.info('an undo was answered', { query, requestedBy: value.state.requestedBy, why: value.state.why });
+    if ('rows' in answer && query?.dryRun === false) {
+      const undone = answer.rows.filter(({ outcome }) => outcome !== 'left').length;
+      const { requestedBy, why } = value.state;
+      await noteUndo(migration, String(requestedBy), `undo of ${query.correlationId}, ${undone} rows: ${String(why)}`);
+    }
   }
+}
+
+/** The request is removed by whoever asked; who undid what, and why, stays on record. */
+async function noteUndo({ deps }: Migration, by: string, text: string): Promise<void> {
+  const at = deps.clock.now().toISOString();
+  const evidence = {
+    kind: 'decision',
+    at,
+    machine: null,
+    execution: null,
+    dryRun: false,
+    planHash: deps.planHash,
+    note: text,
+  } as const;
+  await deps.documents.put('evidence', `${at}#undo#${deps.newId().slice(0, 8)}`, { ...evidence, by }, 'any');
 }
 
 async function carryOut(
   migration: Migration,
   query: UndoQuery | undefined,
   batch: string,
-): Promise<UndoAnswer | { readonly failed: string }> {
+): Promise<NonNullable<UndoState['answer']>> {
   if (query === undefined) return { failed: 'the request is not understood' };
   if ((await directionInForce(migration.deps)) === 'reverse')
-    return { failed: 'the target is authoritative: what it holds is the truth and is not undone' };
+    return { refused: 'the target is authoritative: what it holds is the truth and is not undone' };
   const hold = await readHold(migration.deps);
-  if (!query.dryRun && hold !== null) return { failed: describeHold(hold) };
+  if (!query.dryRun && hold !== null) return { refused: describeHold(hold) };
   return undoWrites(migration, query, batch);
 }
 

@@ -27,17 +27,7 @@ export async function listRuns(
   return { runs, next: operator.command(first === undefined ? 'status' : `runs ${first.id}`) };
 }
 
-export interface RunPayload {
-  readonly run: RunView;
-  readonly next: string;
-}
-
 /** @param id execution name, execution ARN, or `<machine>#<execution name>`. */
-export async function showRun(operator: Operator, id: string): Promise<RunPayload> {
-  const run = await findRun(operator, id);
-  return { run, next: nextCommand(operator, run) };
-}
-
 export async function findRun(operator: Operator, id: string): Promise<RunView> {
   const name = executionName(id.includes('#') ? id.slice(id.indexOf('#') + 1) : id);
   const documents = await Promise.all(

@@ -28,6 +28,8 @@ export interface RedriveDirection {
   readonly parked: number;
   readonly dead: number;
   readonly deadLetters: number;
+  /** Set aside, and not among the groups that the relay lists: whose they are is not known here. 0 where all are asked for. */
+  readonly unlisted: number;
   /** By tenant and reason. */
   readonly groups: readonly RedriveGroup[];
   /** The oldest events one by one. */
@@ -77,7 +79,7 @@ export async function redrive(operator: Operator, request: RedriveRequest): Prom
   const { states, tenants = [], dryRun } = request;
   const directions = request.direction === undefined ? DIRECTIONS : [request.direction];
   const found = await Promise.all(directions.map((direction) => countSetAside(operator, direction, tenants)));
-  const wanted = dryRun ? [] : found.filter((each) => each.parked + each.dead + each.deadLetters > 0);
+  const wanted = dryRun ? [] : found.filter((each) => setAsideOf(each) > 0);
   for (const { direction } of wanted) await leaveRequest(operator, direction, states, tenants);
   const outcomes = await Promise.all(
     wanted.map(async ({ direction }) => [direction, await awaitRelay(operator, direction, request)] as const),
@@ -88,9 +90,13 @@ export async function redrive(operator: Operator, request: RedriveRequest): Prom
     requested: carriedOut.has(each.direction),
     ...carriedOut.get(each.direction),
   }));
-  const isWaiting = dryRun && results.some(({ parked, dead, deadLetters }) => parked + dead + deadLetters > 0);
+  const isWaiting = dryRun && results.some((each) => setAsideOf(each) > 0);
   const again = ['redrive', ...tenants.map((tenant) => `--tenant ${tenant}`)].join(' ');
   return { dryRun, states, tenants, directions: results, next: operator.command(isWaiting ? again : 'status') };
+}
+
+export function setAsideOf({ parked, dead, deadLetters, unlisted }: RedriveDirection): number {
+  return parked + dead + deadLetters + unlisted;
 }
 
 export function parseDirection(text: string): Direction {
@@ -115,7 +121,9 @@ async function countSetAside(
   const state = health?.value.state ?? {};
   const isWanted = ({ tenant }: { readonly tenant?: string | null }) =>
     tenants.length === 0 || tenants.includes(tenant ?? NO_TENANT);
-  const groups = groupsOf(state.setAsideGroups).filter(isWanted);
+  const listed = groupsOf(state.setAsideGroups);
+  const groups = listed.filter(isWanted);
+  const events = listed.reduce((sum, group) => sum + group.events, 0);
   const count = (kind: SetAsideState) =>
     tenants.length === 0
       ? countOf(state[kind])
@@ -126,6 +134,7 @@ async function countSetAside(
     dead: count('dead'),
     // A claim check does not say whose event it stands for.
     deadLetters: tenants.length === 0 ? depth.dead : 0,
+    unlisted: tenants.length === 0 ? 0 : Math.max(0, countOf(state.parked) + countOf(state.dead) - events),
     groups,
     reasons: reasonsOf(state.setAside, isWanted),
     requested: false,
@@ -134,6 +143,7 @@ async function countSetAside(
   };
 }
 
+/** What somebody asked for and the relay has not come to is asked for, too: one request does not take the place of another. */
 async function leaveRequest(
   operator: Operator,
   direction: Direction,
@@ -141,11 +151,17 @@ async function leaveRequest(
   tenants: readonly string[],
 ): Promise<void> {
   const at = operator.clock.now().toISOString();
+  // Written by this function only, and by the relay when it was carried out.
+  const before = (await operator.documents.get('progress', redriveId(direction)))?.value.state as
+    | RedriveState
+    | undefined;
+  const open = before?.carriedOutAt === null ? before : undefined;
+  const isForAll = tenants.length === 0 || open?.tenants.length === 0;
   const state: RedriveState = {
     requestedBy: await operator.identity.whoAmI(),
     requestedAt: at,
-    states,
-    tenants,
+    states: SET_ASIDE_STATES.filter((each) => states.includes(each) || open?.states.includes(each) === true),
+    tenants: isForAll ? [] : [...new Set([...(open?.tenants ?? []), ...tenants])],
     carriedOutAt: null,
     events: 0,
   };

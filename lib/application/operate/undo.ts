@@ -13,7 +13,7 @@ export interface UndoState {
   readonly requestedBy: string;
   readonly why: string;
   /** null: the relay has not come to it yet. */
-  readonly answer: UndoAnswer | { readonly failed: string } | null;
+  readonly answer: UndoAnswer | { readonly failed: string } | { readonly refused: string } | null;
 }
 
 export const UNDO_PREFIX = 'undo/';
@@ -33,7 +33,10 @@ export interface UndoRequest extends UndoQuery {
 
 const POLL_MS = 500;
 
-/** @throws {OperatorError} usage, for text that is no correlation id or stands for no write; waiting, when nobody answers. */
+/**
+ * @throws {OperatorError} usage, for text that is no correlation id or stands for no write; refused, while delivery is held or the
+ * target is authoritative; waiting, when nobody answers.
+ */
 export async function undo(operator: Operator, request: UndoRequest): Promise<UndoPayload> {
   const correlationId = cleanCorrelation(request.correlationId);
   const { dryRun, why } = request;
@@ -52,6 +55,8 @@ export async function undo(operator: Operator, request: UndoRequest): Promise<Un
     throw new OperatorError('failed', `the relay could not undo it: ${answer.failed}`, {
       next: operator.command('status'),
     });
+  if ('refused' in answer)
+    throw new OperatorError('refused', `nothing was undone: ${answer.refused}`, { next: operator.command('status') });
   if (answer.rows.length === 0)
     throw new OperatorError('usage', `the applied log has no write of ${correlationId}`, {
       next: operator.command(`trace ${correlationId}`),

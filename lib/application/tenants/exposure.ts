@@ -2,9 +2,9 @@
  * Turning tenants on and off, in the order that loses nothing and brings nothing back (protocol §5), and mirroring what is in
  * effect to the documents that readers and `status` see.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { TenantDocument } from '../../contracts/documents.ts';
 import { type Direction, receiverOf, sourceOf } from '../../domain/direction.ts';
+import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Stage } from '../../domain/stage.ts';
 import { flushSource } from '../../sql/source/flush.ts';
 import { currentSnapshot, type SnapshotRow } from '../../sql/source/snapshot.ts';
@@ -149,6 +149,12 @@ export async function mirrorTenants(
       why: state.why,
       flagsVersion: state.flags_version ?? before?.flagsVersion ?? wish?.version ?? null,
     };
-    if (!isDeepStrictEqual(document, before)) await deps.documents.put('tenant', state.tenant, document, 'any');
+    if (before === undefined || !isSame(document, before))
+      await deps.documents.put('tenant', state.tenant, document, 'any');
   }
+}
+
+/** A store of documents gives fields back in an order of its own. */
+function isSame(one: TenantDocument, other: TenantDocument): boolean {
+  return fingerprint(Object.entries(one).toSorted()) === fingerprint(Object.entries(other).toSorted());
 }

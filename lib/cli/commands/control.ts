@@ -54,7 +54,7 @@ export const CONTROL_COMMANDS: readonly Command[] = [
     about: 'end running machines at their next step; with --delivery also hold delivery at once',
     details:
       'Never asks: it is the emergency stop. Writes of the application go on, captured events wait, nothing is lost.',
-    options: [{ flags: '--delivery', kind: 'switch', about: 'relays hold delivery before their next batch' }, REASON],
+    options: [{ flags: '--delivery', kind: 'switch', about: 'delivery holds before its next statement' }, REASON],
     examples: [
       { command: 'halt --reason "errors on the target"', about: 'end what runs' },
       { command: 'halt --delivery --reason "target overloaded"', about: 'and leave the target alone' },
@@ -159,7 +159,9 @@ export const CONTROL_COMMANDS: readonly Command[] = [
   defineCommand({
     name: 'flags stop-delivery',
     group: 'Control',
-    about: 'emergency stop of delivery: relays hold before their next batch; events wait, nothing is lost',
+    about: 'emergency stop of delivery: nothing more is written to the receiver; events wait, nothing is lost',
+    details:
+      'Holds relay, retries, queued repairs, copies, repairs of drift and undo before their next statement, within 5 seconds,\nalso while a deployment of the flags is in flight. Machines are not ended: that is halt.',
     options: [REASON],
     examples: [
       {

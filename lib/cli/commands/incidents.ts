@@ -30,7 +30,7 @@ export const INCIDENT_COMMANDS: readonly Command[] = [
     group: 'Control',
     about: 'close an incident that is explained: the controller carries it out within a minute',
     details:
-      'A foreign write closes by itself once its rows were repaired, and a bypass once a clean full pass has begun after it was\nmended; this is for what needs neither. What is seen afterwards opens it anew. Exits 3 for a lost history.',
+      'A foreign write closes by itself once its rows were repaired, and a bypass once a clean full pass has begun after it was\nmended; this is for what needs neither. What is seen afterwards opens it anew. Exits 3 for a lost history, and for one that is closed.',
     arguments: [{ name: '<id>', about: 'incident, as incidents show names it' }],
     options: [{ flags: '--comment <text>', kind: 'text', about: 'why, for the evidence log', required: true }],
     examples: [

@@ -15,7 +15,7 @@ export const UNDO_COMMANDS: readonly Command[] = [
     group: 'Data',
     about: 'take back what was written to the target under a correlation id',
     details:
-      'A row is touched only while that write is its current version; what was written since, by whomever, is left and named.\nLegacy is not touched: rows of tenants that are on are read afresh from it at once. Exits 4 when rows were left, 5 when the relay did not come to it.',
+      'A row is touched only while that write is its current version; what was written since, by whomever, is left and named.\nLegacy is not touched: rows of tenants that are on are read afresh from it at once.\nExits 4 when rows were left, 3 while delivery is held and after switchover, 5 when the relay did not come to it, 2 when no such write is on record.',
     arguments: [
       {
         name: '<correlation-id>',

@@ -1,4 +1,4 @@
-import type { RedriveDirection, RedrivePayload } from '../../application/operate/redrive.ts';
+import { type RedriveDirection, type RedrivePayload, setAsideOf } from '../../application/operate/redrive.ts';
 import type { Paint } from '../terminal.ts';
 import { section, stack, table } from './layout.ts';
 
@@ -23,12 +23,10 @@ export function renderRedrive({ dryRun, directions }: RedrivePayload, paint: Pai
   );
 }
 
-function resultOf(
-  { requested, carriedOutAt, broughtBack, parked, dead, deadLetters }: RedriveDirection,
-  dryRun: boolean,
-): string {
-  if (parked + dead + deadLetters === 0) return 'nothing is set aside';
-  if (dryRun) return '';
+function resultOf(each: RedriveDirection, dryRun: boolean): string {
+  const { requested, carriedOutAt, broughtBack, unlisted } = each;
+  if (setAsideOf(each) === 0) return 'nothing is set aside';
+  if (dryRun) return unlisted === 0 ? '' : `and perhaps some of ${unlisted} events that are not listed`;
   if (!requested) return 'not asked for';
   return carriedOutAt === null
     ? 'asked for; the relay comes to it within a minute'

@@ -20,7 +20,7 @@ export function renderUndo({ correlationId, dryRun, rows, truncated }: UndoPaylo
   return stack(
     facts(paint, [
       ['writes of', correlationId],
-      ['more', truncated ? 'there are more rows; run it again' : null],
+      ['more', truncated ? `there are more rows; ${dryRun ? 'they come after these' : 'run it again'}` : null],
     ]),
     table(paint, ['row', 'tenant', dryRun ? 'dry run' : 'outcome', ''], lines),
   );
