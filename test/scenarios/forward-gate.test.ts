@@ -125,14 +125,20 @@ describe('the forward gate of dual-write', () => {
     const seq = await event('acme', 'parked', 20);
     const before = await judge(['acme']);
     const id = `explained/forward/${seq}`;
-    const state = { direction: 'forward', seq, by: 'somebody', at: '2026-01-05T12:00:00.000Z', why: 'test data' };
-    await notes.deps.documents.put('progress', id, { work: id, state, at: state.at }, 'any');
+    const explain = async (at: string) => {
+      const state = { direction: 'forward', seq, by: 'somebody', at, why: 'test data' };
+      await notes.deps.documents.put('progress', id, { work: id, state, at }, 'any');
+    };
 
+    await explain('2020-01-05T12:00:00.000Z');
+    const ofAnEarlierEpoch = await judge(['acme']);
+    await explain(new Date().toISOString());
     const after = await judge(['acme']);
     const fenced = await drainDirection(notes.deps, aRun(), 'forward', null);
 
     expect(refused(before)).toEqual(['set-aside']);
     expect(before.reasons.join()).toContain(`parked notes [1] of acme (seq ${seq}): too long`);
+    expect(refused(ofAnEarlierEpoch)).toEqual(['set-aside']);
     expect(after.proceed).toBe(true);
     expect(refused(fenced)).toEqual(['nothing-set-aside']);
   });

@@ -19,13 +19,9 @@ export async function setAsideGate(
   tenants: readonly string[] | null,
 ): Promise<GateDecision> {
   const explained = tenants === null ? [] : await listExplained(deps.documents, direction);
-  const rows = await deps.databases.open(sourceOf(direction), 'relay').query<SetAsideRow & { readonly total: number }>(
-    unexplainedOf(
-      tenants,
-      explained.map(({ seq }) => seq),
-      MOST_NAMED,
-    ),
-  );
+  const rows = await deps.databases
+    .open(sourceOf(direction), 'relay')
+    .query<SetAsideRow & { readonly total: number }>(unexplainedOf(tenants, explained, MOST_NAMED));
   const now = deps.clock.now();
   return judgeGate(
     {

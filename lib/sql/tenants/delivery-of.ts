@@ -30,10 +30,13 @@ FROM recent`,
   };
 }
 
-/** Set-aside events of these tenants (null: of all), but for those that somebody has explained, oldest first; and how many there are. */
+/**
+ * Set-aside events of these tenants (null: of all), but for those that somebody has explained, oldest first; and how many there
+ * are. An explanation counts for an event that was there when it was given: a restored store uses positions again.
+ */
 export function unexplainedOf(
   tenants: readonly string[] | null,
-  explainedSeqs: readonly string[],
+  explained: readonly { readonly seq: string; readonly at: string }[],
   limit: number,
 ): Statement {
   return {
@@ -41,8 +44,12 @@ export function unexplainedOf(
 SELECT seq::text AS seq, state, table_name, row_key, coalesce(new_tenant, old_tenant) AS tenant, reason, (count(*) OVER ())::integer AS total
 FROM crossfade.outbox
 WHERE state IN ('parked', 'dead') AND ($1::json IS NULL OR coalesce(new_tenant, old_tenant, '*') IN (SELECT json_array_elements_text($1::json)))
-  AND seq NOT IN (SELECT value::bigint FROM json_array_elements_text($2::json))
+  AND NOT EXISTS (SELECT FROM json_to_recordset($2::json) AS e(seq bigint, at timestamptz) WHERE e.seq = outbox.seq AND e.at >= outbox.captured_at)
 ORDER BY outbox.seq LIMIT $3::integer`,
-    values: [tenants === null ? null : JSON.stringify(tenants), JSON.stringify(explainedSeqs), limit],
+    values: [
+      tenants === null ? null : JSON.stringify(tenants),
+      JSON.stringify(explained.map(({ seq, at }) => ({ seq, at }))),
+      limit,
+    ],
   };
 }
