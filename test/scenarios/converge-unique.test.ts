@@ -12,10 +12,13 @@ CREATE TABLE public.logins (id bigint PRIMARY KEY, tenant_id text NOT NULL, memb
 CREATE TABLE public.phones (id bigint PRIMARY KEY, tenant_id text NOT NULL, country integer NOT NULL, number integer, UNIQUE (country, number));
 CREATE TABLE public.slugs (id bigint PRIMARY KEY, tenant_id text NOT NULL, slug text NOT NULL, retired boolean NOT NULL DEFAULT false);
 CREATE UNIQUE INDEX slugs_live ON public.slugs (lower(slug)) WHERE NOT retired;
+CREATE TABLE public.names (id bigint PRIMARY KEY, tenant_id text NOT NULL, name text, folded text GENERATED ALWAYS AS (lower(name)) STORED UNIQUE);
+CREATE TABLE public.contacts (id bigint PRIMARY KEY, tenant_id text NOT NULL, email text UNIQUE CHECK (email IS NOT NULL));
+CREATE TABLE public.guarded (id bigint PRIMARY KEY, tenant_id text NOT NULL, code text UNIQUE);
 `;
 const PLAN = `
 tenants: { column: tenant_id }
-tables: { handles: , seats: , members: , logins: , phones: , slugs: }
+tables: { handles: , seats: , members: , logins: , phones: , slugs: , names: , contacts: , guarded: }
 relay: { shards: 2, batchRows: 3, poll: 20ms }
 `;
 
@@ -131,6 +134,52 @@ describe('unique values that move', () => {
       change: (n) =>
         `UPDATE slugs SET retired = true WHERE id = ${n}; UPDATE slugs SET slug = 'home${n}' WHERE id = ${n + 1}; INSERT INTO slugs VALUES (${n + 2}, 'acme', 'other${n}')`,
     });
+  });
+
+  it('a unique index over a generated column, which nobody can set to NULL', async () => {
+    await convergeInEveryOrder(stores, {
+      before: (n) => `INSERT INTO names VALUES (${n}, 'acme', 'X${n}'), (${n + 1}, 'acme', 'Y${n}')`,
+      change: (n) =>
+        `UPDATE names SET name = 'new${n}' WHERE id = ${n}; UPDATE names SET name = 'x${n}' WHERE id = ${n + 1}`,
+    });
+  });
+
+  it('a nullable column whose check refuses NULL', async () => {
+    await convergeInEveryOrder(stores, {
+      before: (n) => `INSERT INTO contacts VALUES (${n}, 'acme', 'x${n}'), (${n + 1}, 'acme', 'y${n}')`,
+      change: (n) =>
+        `UPDATE contacts SET email = 'new${n}' WHERE id = ${n}; UPDATE contacts SET email = 'x${n}' WHERE id = ${n + 1}`,
+    });
+  });
+
+  it('a holder that a trigger of the target protects costs its own event, and nobody else’s', async () => {
+    await stores.legacy.query(`INSERT INTO guarded VALUES (1, 'acme', 'x')`);
+    await convergeInEveryOrder(stores, { before: () => 'SELECT 1', change: () => 'SELECT 1' });
+    await stores.target.query(`
+CREATE FUNCTION public.protect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hands off'; END $$;
+CREATE TRIGGER protect BEFORE UPDATE OR DELETE ON public.guarded FOR EACH ROW EXECUTE FUNCTION public.protect()`);
+    await stores.legacy.query(`UPDATE guarded SET code = 'y' WHERE id = 1`);
+    await stores.legacy.query(
+      `INSERT INTO guarded VALUES (2, 'acme', 'x'); INSERT INTO handles VALUES (3, 'acme', 'z')`,
+    );
+    await stores.legacy.query(`INSERT INTO guarded VALUES (3, 'acme', 'other')`);
+
+    await runRelay(stores.deps, 'forward', { until: new Date(Date.now() + 1_500) });
+
+    const { rows } = await stores.legacy.query(
+      `SELECT row_key, state FROM crossfade.outbox WHERE table_name = 'guarded' AND state <> 'published' ORDER BY seq`,
+    );
+    expect(rows).toEqual([
+      { row_key: '[1]', state: 'parked' },
+      { row_key: '[2]', state: 'parked' },
+    ]);
+    expect((await stores.target.query('SELECT id::int AS id FROM guarded ORDER BY id')).rows).toEqual([
+      { id: 1 },
+      { id: 3 },
+    ]);
+    await stores.target.query('DROP FUNCTION public.protect() CASCADE');
+    await stores.legacy.query(`UPDATE crossfade.outbox SET state = 'pending' WHERE state = 'parked'`);
+    await convergeInEveryOrder(stores, { before: () => 'SELECT 1', change: () => 'SELECT 1' });
   });
 
   it('the event that frees the value is parked: its row is read afresh, and the other one gets through', async () => {

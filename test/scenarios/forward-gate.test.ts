@@ -8,6 +8,10 @@ import { watch } from '../../lib/application/machines/dual-write/watch.ts';
 import { drainDirection } from '../../lib/application/switch/drain.ts';
 import { turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { StepResult } from '../../lib/contracts/machine-io.ts';
+import { outboxHealth } from '../../lib/sql/relay/outbox-health.ts';
+import { redriveEvents } from '../../lib/sql/relay/redrive-events.ts';
+import { setAside } from '../../lib/sql/relay/set-aside.ts';
+import { deliveryOf } from '../../lib/sql/tenants/delivery-of.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
 
@@ -166,5 +170,24 @@ describe('a scope', () => {
 
     expect(result.proceed).toBe(false);
     expect(result.reasons).toContain('the plan puts no tenant into region moon');
+  });
+});
+
+describe('what is asked of the outbox every few seconds', () => {
+  it.each([
+    ['its health', outboxHealth(60_000, 5_000)],
+    ['delivery of some tenants', deliveryOf(['acme'], 60_000, 5_000)],
+    ['lost retries', redriveEvents(['retry'], { untouchedForMs: 60_000 })],
+    ['what was set aside', setAside(20)],
+  ])('finds %s by an index, however many events have ended', async (_, { text, values }) => {
+    await notes.legacy.query('BEGIN');
+    // What no index can answer is scanned all the same.
+    await notes.legacy.query('SET LOCAL enable_seqscan = off');
+    const { rows } = await notes.legacy.query(`EXPLAIN ${text}`, [...values]);
+    await notes.legacy.query('ROLLBACK');
+
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).toMatch(/outbox_(undelivered|captured|pending)/);
+    expect(plan).not.toMatch(/Seq Scan on outbox/);
   });
 });

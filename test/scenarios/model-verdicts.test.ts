@@ -110,10 +110,14 @@ describe("the model and the product's statements agree on", () => {
 
         const [found] = await rolledBack(async () => {
           await given(control, new Map(), holder);
-          return run<{ newer: boolean }>(compareWithHolder('items', '[1]', '[2]', incomingOf(incoming)));
+          const under = { authority: String(control.authority), direction: control.direction };
+          return run<{ newer: boolean; in_force: boolean }>(
+            compareWithHolder('items', '[1]', '[2]', incomingOf(incoming), under),
+          );
         });
 
         expect(found?.newer).toBe(expected);
+        expect(found?.in_force).toBe(incoming.epoch === control.sourceEpoch);
       }),
       { numRuns: CASES },
     );

@@ -94,13 +94,19 @@ export function unknownOutcome(cause: SqlError): SqlError {
 
 const WITHHELD = '(value withheld)';
 const MAX_MESSAGE = 500;
+/** What PostgreSQL itself says of a constraint; a function may raise the same SQLSTATE with words of its own. */
+const OWN_CONSTRAINT_TEXT =
+  /^(ERROR: )?(duplicate key value violates|null value in column|new row for relation|insert or update on table|update or delete on table|conflicting key value violates|no partition of relation|domain .* does not allow null|value for domain|column "|cannot insert|could not create|check constraint|partition constraint|merging|failed to)/i;
 
 function safeMessage({ sqlState, message, where }: ServerError): string {
   const [first = ''] = message.split('\n');
-  const text = first.slice(0, MAX_MESSAGE);
+  // A pair of surrogates that is cut is no JSON any more.
+  const text = first.slice(0, MAX_MESSAGE).toWellFormed();
   const sqlClass = sqlState.slice(0, 2);
   // Functions of the application raise what they like, values of the row among them.
-  if (sqlClass === 'P0' && !text.startsWith('Crossfade'))
+  const isRaised =
+    sqlClass === 'P0' || / at RAISE$/m.test(where ?? '') || (sqlClass === '23' && !OWN_CONSTRAINT_TEXT.test(text));
+  if (isRaised && !text.startsWith('Crossfade'))
     return `an exception was raised${raiser(where)}; its message is withheld`;
   return sqlClass === '22' ? withholdValues(text) : text;
 }

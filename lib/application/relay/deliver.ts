@@ -17,7 +17,7 @@ import type { Migration } from '../migration.ts';
 import { TOO_LARGE } from '../rows/apply-reads.ts';
 import { bisect, isEverybodys } from '../rows/bisect.ts';
 import { queueParents } from '../rows/queue-parents.ts';
-import { resolveCollision } from '../rows/resolve-collision.ts';
+import { type Resolution, resolveCollision } from '../rows/resolve-collision.ts';
 import { isDeliveryHeld } from './delivery-hold.ts';
 import { createPatience } from './patience.ts';
 
@@ -241,7 +241,7 @@ async function applyLoaded(
   };
   return bisect(events, attempt, async (event, error) => {
     await patience.judge(event, error);
-    return settleAlone(migration, direction, table, event, error, write);
+    return settleAlone(migration, direction, table, event, authority, error, write);
   });
 }
 
@@ -283,6 +283,7 @@ async function settleAlone(
   direction: Direction,
   table: MigratedTable,
   event: Loaded,
+  authority: string,
   error: unknown,
   write: (events: readonly Loaded[]) => Promise<readonly EventMark[]>,
 ): Promise<readonly EventMark[]> {
@@ -294,14 +295,22 @@ async function settleAlone(
     round++
   ) {
     const version = { kind: 'E', epoch: event.epoch, seq, xid: event.xid } as const;
-    const resolution = await resolveCollision(
-      migration,
-      direction,
-      'apply',
-      table,
-      { rowKey: event.rowKey, row: event.row, version },
-      failure,
-    );
+    let resolution: Resolution;
+    try {
+      resolution = await resolveCollision(
+        migration,
+        direction,
+        'apply',
+        table,
+        { rowKey: event.rowKey, row: event.row, version, authority },
+        failure,
+      );
+    } catch (refused) {
+      // A check or a trigger of the receiver that refuses to take the value away is this event's matter, and nobody else's.
+      if (isEverybodys(refused)) throw refused;
+      failure = refused;
+      break;
+    }
     if (resolution.kind === 'older')
       return [{ seq, state: 'superseded', reason: 'its unique value is held by a newer row' }];
     if (resolution.kind === 'stuck') return [{ seq, state: 'parked', reason: resolution.reason }];

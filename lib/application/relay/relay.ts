@@ -17,6 +17,7 @@ import { carryOutTraces } from '../operate/carry-out-traces.ts';
 import { carryOutUndos } from '../operate/carry-out-undos.ts';
 import { MEASURE_EVERY_MS, recordSizes } from '../retention/measure.ts';
 import { RETENTION_EVERY_MS, retentionOf } from '../retention/retention.ts';
+import { isEverybodys } from '../rows/bisect.ts';
 import { mendDoors } from '../tenants/exposure.ts';
 import { adoptNewTenants } from './adopt-tenants.ts';
 import { type Claimed, deliver, toClaimed } from './deliver.ts';
@@ -317,8 +318,10 @@ function every(deps: Deps, intervalMs: number, work: () => Promise<unknown>): ()
       const ended = deps.clock.now().getTime();
       next = Math.max(next, ended + CHORE_PAUSES * (ended - began));
     } catch (error) {
-      // A store that is down is the loop's matter; anything else (a table, a queue) must not hold up delivery.
-      if (error instanceof SqlError) throw error;
+      // A store that is down is the loop's matter; anything else (a table, a queue, a statement that is too long) must not hold up delivery.
+      if (error instanceof SqlError && isEverybodys(error)) throw error;
+      const ended = deps.clock.now().getTime();
+      next = Math.max(next, ended + CHORE_PAUSES * (ended - began));
       deps.log.warn('a chore of the relay failed; delivery goes on', { reason: String(error) });
     }
   };

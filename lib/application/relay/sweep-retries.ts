@@ -1,7 +1,7 @@
 /** Finds what the retry queue lost. The outbox is the truth, so a message that is gone, or that died unseen, costs time and nothing else (design §3.4). */
 import { type Direction, sourceOf } from '../../domain/direction.ts';
 import { pruneEventLog } from '../../sql/relay/note-events.ts';
-import { redriveEvents } from '../../sql/relay/redrive-events.ts';
+import { type RedrivenRow, redriveEvents } from '../../sql/relay/redrive-events.ts';
 import type { Deps } from '../deps.ts';
 import { dropClaimChecks } from './drop-claim-checks.ts';
 
@@ -10,11 +10,11 @@ const SWEEP_AFTER_MS = 20 * 60_000;
 
 export async function sweepRetries(deps: Deps, direction: Direction): Promise<void> {
   const source = deps.databases.open(sourceOf(direction), 'relay');
-  const found = await source.query(
+  const [found] = await source.query<RedrivenRow>(
     redriveEvents(['retry'], { untouchedForMs: SWEEP_AFTER_MS, why: 'its retry message was lost' }),
   );
-  if (found.length > 0)
-    deps.log.warn('events were lost by the retry queue and are pending again', { direction, events: found.length });
+  const events = Number(found?.events ?? 0);
+  if (events > 0) deps.log.warn('events were lost by the retry queue and are pending again', { direction, events });
   await source.query(pruneEventLog);
   if ((await deps.queues.depth(direction)).dead > 0) await dropClaimChecks(deps, direction);
 }

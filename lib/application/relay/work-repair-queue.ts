@@ -25,8 +25,12 @@ export async function workRepairQueue(migration: Migration, direction: Direction
   const waiting: RowAddress[] = [];
   for (const [name, entries] of Map.groupBy(queued, (entry) => entry.table_name)) {
     const table = migration.byName.get(name);
-    if (table === undefined) continue;
     const keys = entries.map((entry) => entry.row_key);
+    if (table === undefined) {
+      // To the back: left in front, they would be all that is ever taken.
+      await receiver.query(queueRepairs(name, keys, 'its table is not in the deployed plan'));
+      continue;
+    }
     const result = await repairKeys(migration, table, direction, keys, batchId(), true);
     await end(name, [...result.applied, ...result.newer, ...result.absent]);
     waiting.push(...result.queued.map((rowKey) => ({ table, rowKey })));

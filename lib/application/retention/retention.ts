@@ -4,9 +4,8 @@
  */
 import { DIRECTIONS, type Direction, receiverOf, sourceOf } from '../../domain/direction.ts';
 import { pruneForeignWrites } from '../../sql/foreign/foreign-writes.ts';
-import { type EventState, TERMINAL_STATES } from '../../sql/relay/mark-events.ts';
 import { type PrunedLogRow, pruneAppliedLog } from '../../sql/retention/prune-applied-log.ts';
-import { type PrunedEventsRow, pruneEvents } from '../../sql/retention/prune-outbox.ts';
+import { type PrunedEventsRow, pruneEvents, pruneSuppressed } from '../../sql/retention/prune-outbox.ts';
 import { readUpkeep, saveUpkeep, type UpkeepRow } from '../../sql/retention/upkeep.ts';
 import type { Deps } from '../deps.ts';
 import { type Page, pruneVersionsPage } from './floor.ts';
@@ -85,10 +84,13 @@ function tasksOf(deps: Deps, direction: Direction, options: RetentionOptions): r
     page,
     restUntil: 0,
   });
+  const source = deps.databases.open(sourceOf(direction), 'relay');
   return [
-    task('events', eventPages(deps, direction, TERMINAL_STATES, outboxKeptMs(deps.plan), pageRows)),
-    // Turning a tenant on again copies rows and never replays events (protocol §5): these go early.
-    task('suppressed', eventPages(deps, direction, ['suppressed'], suppressedKeptMs, pageRows)),
+    task('events', eventPages(deps, direction, pageRows)),
+    task('suppressed', async () => {
+      const [row] = await source.query<{ deleted: string }>(pruneSuppressed(suppressedKeptMs, pageRows));
+      return { deleted: Number(row?.deleted ?? 0), done: Number(row?.deleted ?? 0) < pageRows };
+    }),
     task('versions', () => pruneVersionsPage(deps, direction, pageRows, options.floorEveryMs)),
     task('log', () => pruneLogPage(deps, direction, pageRows)),
     task('foreign', async () => {
@@ -101,17 +103,11 @@ function tasksOf(deps: Deps, direction: Direction, options: RetentionOptions): r
 }
 
 /** From the oldest on, up to the first row that is still kept; then from the oldest again, where a set-aside event may have ended. */
-function eventPages(
-  deps: Deps,
-  direction: Direction,
-  states: readonly EventState[],
-  keepMs: number,
-  limit: number,
-): () => Promise<Page> {
+function eventPages(deps: Deps, direction: Direction, limit: number): () => Promise<Page> {
   let after = '0';
   return async () => {
     const source = deps.databases.open(sourceOf(direction), 'relay');
-    const [row] = await source.query<PrunedEventsRow>(pruneEvents(states, after, keepMs, limit));
+    const [row] = await source.query<PrunedEventsRow>(pruneEvents(after, outboxKeptMs(deps.plan), limit));
     const done = row === undefined || row.reached || Number(row.seen) < limit;
     after = done ? '0' : (row.last_seq ?? '0');
     return { deleted: Number(row?.deleted ?? 0), done };

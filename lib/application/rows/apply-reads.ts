@@ -10,7 +10,7 @@ import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Migration } from '../migration.ts';
 import { bisect, isEverybodys } from './bisect.ts';
 import { queueParents } from './queue-parents.ts';
-import { resolveCollision } from './resolve-collision.ts';
+import { type Resolution, resolveCollision } from './resolve-collision.ts';
 
 export interface SnapshotRead {
   readonly snapshot: string;
@@ -152,14 +152,21 @@ async function settleAlone(
     round++
   ) {
     const version = { kind: 'S', epoch: read.epoch, snapshot: read.snapshot } as const;
-    const resolution = await resolveCollision(
-      migration,
-      direction,
-      'backfill',
-      table,
-      { rowKey: row.rowKey, row: row.row, version },
-      failure,
-    );
+    let resolution: Resolution;
+    try {
+      resolution = await resolveCollision(
+        migration,
+        direction,
+        'backfill',
+        table,
+        { rowKey: row.rowKey, row: row.row, version, authority: read.authority },
+        failure,
+      );
+    } catch (refused) {
+      if (isEverybodys(refused)) throw refused;
+      failure = refused;
+      break;
+    }
     if (resolution.kind === 'older')
       return [{ rowKey: row.rowKey, verdict: 'newer', reason: 'the value is held by a newer row' }];
     if (resolution.kind === 'stuck' || resolution.kind === 'wait')
@@ -233,9 +240,13 @@ async function readInHalves(
   try {
     return { rows: await read(keys), failed: [] };
   } catch (error) {
-    if (!(error instanceof SqlError) || error.kind !== 'limit') throw error;
+    // `permanent`: a row that its mapping cannot read must not hold up the others.
+    if (!(error instanceof SqlError) || (error.kind !== 'limit' && error.kind !== 'permanent')) throw error;
     const [only] = keys;
-    if (keys.length === 1 && only !== undefined) return { rows: [], failed: [{ rowKey: only, reason: TOO_LARGE }] };
+    if (keys.length === 1 && only !== undefined) {
+      const reason = error.kind === 'limit' ? TOO_LARGE : `it cannot be read: ${error.message}`;
+      return { rows: [], failed: [{ rowKey: only, reason }] };
+    }
     const middle = keys.length >> 1;
     const [left, right] = [
       await readInHalves(keys.slice(0, middle), read),

@@ -61,7 +61,7 @@ export async function repairTogether(
   seed: RowAddress,
   batchId: string,
 ): Promise<readonly RowAddress[]> {
-  const members = await gather(migration, direction, references, seed);
+  const members = await gatherOrWait(migration, direction, references, seed);
   if (members === null || members.length < 2) return [];
   const receiver = migration.deps.databases.open(receiverOf(direction), 'backfill');
   await migration.deps.databases.open(sourceOf(direction), 'relay').query(flushSource);
@@ -77,6 +77,16 @@ export async function repairTogether(
   } catch (error) {
     if (!isRowsOwn(error)) throw error;
     return [];
+  }
+}
+
+/** Rows that cannot be read together, by their size or their mapping, wait in the queue and hold up nobody else. */
+async function gatherOrWait(...request: Parameters<typeof gather>): Promise<readonly Member[] | null> {
+  try {
+    return await gather(...request);
+  } catch (error) {
+    if (!isRowsOwn(error)) throw error;
+    return null;
   }
 }
 
@@ -185,6 +195,9 @@ async function writeTogether(
             rememberAbsent: true,
           }),
         );
+        // References were taken from the rows without a guard: nothing of it may stay where the rows themselves are refused.
+        if (opened.length > 0 && verdicts.some(({ verdict }) => verdict === 'refused' || verdict === 'authority'))
+          throw new SqlError('rows of an opened circle were refused; they are read again', { kind: 'transient' });
         done.push(
           ...verdicts.flatMap(({ row_key, verdict }) =>
             verdict === 'refused' || verdict === 'authority' ? [] : [{ table, rowKey: row_key }],

@@ -37,7 +37,12 @@ export async function resolveCollision(
   direction: Direction,
   purpose: Purpose,
   table: MigratedTable,
-  incoming: { readonly rowKey: string; readonly row: string; readonly version: IncomingVersion },
+  incoming: {
+    readonly rowKey: string;
+    readonly row: string;
+    readonly version: IncomingVersion;
+    readonly authority: string;
+  },
   error: SqlError,
 ): Promise<Resolution> {
   const store = migration.deps.databases.open(receiverOf(direction), purpose);
@@ -55,8 +60,13 @@ export async function resolveCollision(
       );
       if (holder === undefined) return { kind: 'freed' };
       const [compared] = await session.query<ComparedRow>(
-        compareWithHolder(table.name, holder.row_key, incoming.rowKey, incoming.version),
+        compareWithHolder(table.name, holder.row_key, incoming.rowKey, incoming.version, {
+          authority: incoming.authority,
+          direction,
+        }),
       );
+      // Whoever stalled here while authority moved must not touch a row of the store that is in force now (protocol §9.3); the write refuses it.
+      if (compared?.in_force !== true) return { kind: 'freed' };
       const isStricter =
         compared?.same_read === true ||
         (incoming.version.kind === 'S' &&
@@ -79,9 +89,9 @@ export async function resolveCollision(
   try {
     return await free((holder) => evictHolder(table, index, holder));
   } catch (refused) {
-    if (!isReferenced(refused)) throw refused;
+    if (!isHeldFast(refused)) throw refused;
   }
-  // The holder cannot go: its children would go with it, or refuse.
+  // The holder cannot go: its children would go with it, or refuse; or a check wants the value not to be NULL.
   const wait: Resolution = {
     kind: 'wait',
     reason: `${constraint}: the row that holds the value is referred to and its columns are NOT NULL`,
@@ -96,8 +106,8 @@ export async function resolveCollision(
   }
 }
 
-function isReferenced(error: unknown): boolean {
-  return error instanceof SqlError && error.kind === 'foreign-key';
+function isHeldFast(error: unknown): boolean {
+  return error instanceof SqlError && (error.kind === 'foreign-key' || error.sqlState === '23514');
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Deciding a collision on a unique value by version (protocol §7): who holds the value, which side is newer, and taking it away. */
+import type { Direction } from '../../domain/direction.ts';
 import type { Column, MigratedTable } from '../../domain/table.ts';
 import type { UniqueIndexRow } from '../catalogue/unique-index.ts';
 import { quoteIdentifier, quoteRelation } from '../identifier.ts';
@@ -58,30 +59,47 @@ export interface ComparedRow {
   readonly newer: boolean;
   /** Both rows were read under one and the same snapshot: the receiver is stricter than the source. */
   readonly same_read: boolean;
+  /** False: the incoming row's authority, direction or epoch is over, and nothing may be taken away for it. */
+  readonly in_force: boolean;
 }
 
-/** Locks both versions in key order, and compares the incoming one with the holder's by the table of protocol §2. */
-export function compareWithHolder(table: string, holder: string, rowKey: string, incoming: IncomingVersion): Statement {
+/** Under whom the incoming row was read or claimed. */
+export interface IncomingAuthority {
+  readonly authority: string;
+  readonly direction: Direction;
+}
+
+/** Holds authority where it is, locks both versions in key order, and compares the incoming one with the holder's by the table of protocol §2. */
+export function compareWithHolder(
+  table: string,
+  holder: string,
+  rowKey: string,
+  incoming: IncomingVersion,
+  { authority, direction }: IncomingAuthority,
+): Statement {
   const newer =
     incoming.kind === 'E'
       ? `CASE v.kind WHEN 'E' THEN $4::bigint > v.seq WHEN 'S' THEN NOT pg_visible_in_snapshot($5::text::xid8, v.snapshot) ELSE NOT pg_visible_in_snapshot($5::text::xid8, c.floor) END`
       : `CASE v.kind WHEN 'E' THEN pg_visible_in_snapshot(v.xid, $4::pg_snapshot) WHEN 'S' THEN crossfade.not_newer(v.snapshot, $4::pg_snapshot) ELSE crossfade.not_newer(c.floor, $4::pg_snapshot) END`;
-  const epoch = incoming.kind === 'E' ? '$6::integer' : '$5::integer';
+  const [epoch, under, way] =
+    incoming.kind === 'E' ? ['$6::integer', '$7::bigint', '$8::text'] : ['$5::integer', '$6::bigint', '$7::text'];
   const sameRead =
     incoming.kind === 'E' ? 'false' : `coalesce(v.kind = 'S' AND v.snapshot::text = $4::pg_snapshot::text, false)`;
   return {
     text: `
-WITH locked AS (
+WITH c AS (
+  SELECT authority, direction, source_epoch, floor FROM crossfade.control WHERE one FOR SHARE
+), locked AS (
   SELECT row_key, epoch, kind, seq, xid, snapshot FROM crossfade.row_version
   WHERE table_name = $1::text AND row_key IN ($2::text, $3::text) ORDER BY row_key FOR UPDATE
 )
 SELECT CASE WHEN v.epoch IS DISTINCT FROM ${epoch} AND v.epoch IS NOT NULL THEN ${epoch} > v.epoch ELSE ${newer} END AS newer,
-       ${sameRead} AS same_read
-FROM crossfade.control AS c LEFT JOIN locked AS v ON v.row_key = $2::text`,
+       ${sameRead} AS same_read, c.authority = ${under} AND c.direction = ${way} AND c.source_epoch = ${epoch} AS in_force
+FROM c LEFT JOIN locked AS v ON v.row_key = $2::text`,
     values:
       incoming.kind === 'E'
-        ? [table, holder, rowKey, incoming.seq, incoming.xid, incoming.epoch]
-        : [table, holder, rowKey, incoming.snapshot, incoming.epoch],
+        ? [table, holder, rowKey, incoming.seq, incoming.xid, incoming.epoch, authority, direction]
+        : [table, holder, rowKey, incoming.snapshot, incoming.epoch, authority, direction],
   };
 }
 
@@ -113,7 +131,7 @@ export function giveAwayValue(
 ): Statement | null {
   const free = index.flatMap(({ part, is_column }) => {
     const column = columns.find(({ name }) => is_column && name === part);
-    const value = column === undefined ? null : unusedValue(column.type);
+    const value = column === undefined || column.generated ? null : unusedValue(column.type);
     const inKey = table.key.some(({ name }) => name === part);
     return value === null || inKey ? [] : [`${quoteIdentifier(part)} = ${value}`];
   });

@@ -4,6 +4,7 @@ export interface UniqueIndexRow {
   /** The column's name, or the expression's text. */
   readonly part: string;
   readonly is_column: boolean;
+  /** It can be set to NULL: a generated column cannot. */
   readonly nullable: boolean;
   readonly predicate: string | null;
 }
@@ -13,7 +14,7 @@ export function uniqueIndex(relation: string, index: string): Statement {
   return {
     text: `
 SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, part.position::integer, true)) AS part, a.attname IS NOT NULL AS is_column,
-       coalesce(NOT a.attnotnull, false) AS nullable, pg_get_expr(i.indpred, i.indrelid) AS predicate
+       coalesce(NOT a.attnotnull AND a.attgenerated = '', false) AS nullable, pg_get_expr(i.indpred, i.indrelid) AS predicate
 FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY AS part(attnum, position)
 LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = part.attnum AND part.attnum > 0

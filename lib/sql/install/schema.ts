@@ -58,6 +58,8 @@ const TEXTS: readonly string[] = [
   batch text
 )`,
   'CREATE INDEX IF NOT EXISTS event_log_seq ON crossfade.event_log (seq)',
+  // Suppressed events go first: they are found without reading what is kept.
+  `CREATE INDEX IF NOT EXISTS outbox_suppressed ON crossfade.outbox (seq) WHERE state = 'suppressed'`,
   `CREATE TABLE IF NOT EXISTS crossfade.tenant_state (
   tenant text PRIMARY KEY,
   generation integer NOT NULL DEFAULT 0,
@@ -112,6 +114,8 @@ const TEXTS: readonly string[] = [
   since timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (table_name, row_key)
 )`,
+  // Whose turn it is: a tenant that moves may queue a million rows, and the queue is looked at every second.
+  'CREATE INDEX IF NOT EXISTS repair_queue_turn ON crossfade.repair_queue (queued_at)',
   `CREATE TABLE IF NOT EXISTS crossfade.applied_log (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   idempotency_key text,

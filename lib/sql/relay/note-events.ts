@@ -23,10 +23,12 @@ WHERE n.state <> 'pending' OR NOT EXISTS (
   };
 }
 
-/** Goes with the outbox rows that it is about; retention removes those from the front. */
+/** Goes with the outbox rows that it is about; retention removes those from the front. A page: one old event may have held back millions. */
 export const pruneEventLog: Statement = {
   text: `
-DELETE FROM crossfade.event_log
-WHERE seq < coalesce((SELECT min(seq) FROM crossfade.outbox), 9223372036854775807) AND at < clock_timestamp() - interval '1 hour'`,
+DELETE FROM crossfade.event_log WHERE id IN (
+  SELECT id FROM crossfade.event_log
+  WHERE seq < coalesce((SELECT min(seq) FROM crossfade.outbox), 9223372036854775807) AND at < clock_timestamp() - interval '1 hour' LIMIT 20000
+)`,
   values: [],
 };

@@ -26,7 +26,10 @@ export interface TenantLag {
 
 const TENANTS_SHOWN = 20;
 
-/** State of the outbox now and over the last `windowMs`: lag, drain rate against write rate (guide, phase 2 forward gate). */
+/**
+ * State of the outbox now and over the last `windowMs`: lag, drain rate against write rate (guide, phase 2 forward gate).
+ * The window is of statement_timestamp(): clock_timestamp() is volatile, and no index is ever searched for it.
+ */
 export function outboxHealth(windowMs: number, graceMs: number): Statement {
   return {
     text: `
@@ -44,8 +47,8 @@ WITH by_tenant AS (
 SELECT coalesce(sum(pending), 0)::text AS pending, coalesce(sum(retry), 0)::text AS retry,
        coalesce(sum(parked), 0)::text AS parked, coalesce(sum(dead), 0)::text AS dead,
        (extract(epoch FROM clock_timestamp() - min(oldest)) * 1000)::float8 AS oldest_ms,
-       (SELECT count(*) FROM crossfade.outbox WHERE captured_at > clock_timestamp() - $1::bigint * interval '1 millisecond' AND captured_at < clock_timestamp() - $2::bigint * interval '1 millisecond' AND state <> 'suppressed')::text AS captured,
-       (SELECT count(*) FROM crossfade.outbox WHERE captured_at > clock_timestamp() - $1::bigint * interval '1 millisecond' AND captured_at < clock_timestamp() - $2::bigint * interval '1 millisecond' AND state IN ('published', 'superseded', 'covered'))::text AS delivered,
+       (SELECT count(*) FROM crossfade.outbox WHERE captured_at > statement_timestamp() - $1::bigint * interval '1 millisecond' AND captured_at < statement_timestamp() - $2::bigint * interval '1 millisecond' AND state <> 'suppressed')::text AS captured,
+       (SELECT count(*) FROM crossfade.outbox WHERE captured_at > statement_timestamp() - $1::bigint * interval '1 millisecond' AND captured_at < statement_timestamp() - $2::bigint * interval '1 millisecond' AND state IN ('published', 'superseded', 'covered'))::text AS delivered,
        coalesce((SELECT max(seq) FROM crossfade.outbox), 0)::text AS highest_seq,
        coalesce(json_agg(tenant ORDER BY tenant), '[]')::text AS pending_tenants,
        (SELECT coalesce(json_agg(worst), '[]') FROM worst)::text AS tenant_lags

@@ -11,6 +11,11 @@ export interface RedriveScope {
   readonly why?: string | undefined;
 }
 
+export interface RedrivenRow {
+  /** How many; a list of them might be more than the Data API answers with. */
+  readonly events: string;
+}
+
 /** Brings dead-lettered and parked events back to the relay; `retry`: those whose message was lost. */
 export function redriveEvents(
   states: readonly ('dead' | 'parked' | 'retry')[],
@@ -20,7 +25,8 @@ export function redriveEvents(
     text: `
 WITH back AS (
   UPDATE crossfade.outbox AS o SET state = 'pending', reason = NULL, not_before = NULL, touched_at = clock_timestamp()
-  WHERE o.state IN (SELECT json_array_elements_text($1::json))
+  -- The literal states are those of the index of undelivered events: by the parameter alone the whole outbox would be read.
+  WHERE o.state IN ('retry', 'parked', 'dead') AND o.state IN (SELECT json_array_elements_text($1::json))
     AND (o.touched_at IS NULL OR o.touched_at <= clock_timestamp() - $2::integer * interval '1 millisecond')
     AND ($3::json IS NULL OR coalesce(o.new_tenant, o.old_tenant, '*') IN (SELECT json_array_elements_text($3::json)))
     AND ($5::json IS NULL OR o.seq IN (SELECT value::bigint FROM json_array_elements_text($5::json)))
@@ -28,7 +34,7 @@ WITH back AS (
 ), noted AS (
   INSERT INTO crossfade.event_log (seq, state, reason) SELECT seq, 'redriven', $4::text FROM back
 )
-SELECT seq::text AS seq FROM back ORDER BY back.seq`,
+SELECT count(*)::text AS events FROM back`,
     values: [JSON.stringify(states), untouchedForMs, listOrNull(tenants), why, listOrNull(seqs)],
   };
 }

@@ -14,7 +14,9 @@ export function setAside(limit: number): Statement {
   return {
     text: `
 SELECT seq::text AS seq, state, table_name, row_key, coalesce(new_tenant, old_tenant) AS tenant, reason
-FROM crossfade.outbox WHERE state IN ('parked', 'dead') ORDER BY seq LIMIT $1::integer`,
+FROM crossfade.outbox AS o WHERE state IN ('parked', 'dead')
+-- o.seq + 0: by the index of undelivered events, never along the whole outbox.
+ORDER BY o.seq + 0 LIMIT $1::integer`,
     values: [limit],
   };
 }

@@ -79,6 +79,8 @@ CROSS JOIN json_array_elements_text($1::json) AS wanted(row_key)
 LEFT JOIN LATERAL (
   SELECT ${tenantOf(table, tables, 'r')} AS tenant, ${wireJson(table, direction, 'r')}::text AS row
   FROM ${quoteRelation(table)} AS r WHERE ${matchesRowKey(table, 'r', 'wanted.row_key')}
+  -- Row by row: joined otherwise, PostgreSQL maps every row of the table first, and one that cannot be mapped fails all keys.
+  OFFSET 0
 ) AS p ON true`,
     values: [JSON.stringify(rowKeys)],
   };

@@ -10,14 +10,14 @@ export interface DeliveryRow {
   readonly drained: number;
 }
 
-/** Events that were set aside have left the queue; they are a gate of their own. */
+/** Events that were set aside have left the queue; they are a gate of their own. statement_timestamp(): no index is searched for a volatile time. */
 export function deliveryOf(tenants: readonly string[], windowMs: number, graceMs: number): Statement {
   const ours = `coalesce(o.new_tenant, o.old_tenant, '*') IN (SELECT json_array_elements_text($1::json))`;
   return {
     text: `
 WITH recent AS (
   SELECT o.state FROM crossfade.outbox AS o
-  WHERE o.captured_at > clock_timestamp() - $2::bigint * interval '1 millisecond' AND o.captured_at < clock_timestamp() - $3::bigint * interval '1 millisecond'
+  WHERE o.captured_at > statement_timestamp() - $2::bigint * interval '1 millisecond' AND o.captured_at < statement_timestamp() - $3::bigint * interval '1 millisecond'
     AND o.state <> 'suppressed' AND ${ours}
 ), waiting AS (
   SELECT o.captured_at FROM crossfade.outbox AS o WHERE o.state IN ('pending', 'retry') AND ${ours}
