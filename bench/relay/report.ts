@@ -1,32 +1,13 @@
 /** The result for a reader at a terminal: a table with bars, latencies, and what was asked for with passed or missed. */
 import Table from 'cli-table3';
+import { BORDERLESS } from '../../lib/cli/render/layout.ts';
 import { costOf, type Measured, rateOf } from '../measure.ts';
 import { MAIN, median, type RelayResult, type Verdict } from './result.ts';
 
 const BAR = 24;
 /** No lines: the report is pasted into issues. */
 const PLAIN = {
-  chars: {
-    middle: '  ',
-    ...Object.fromEntries(
-      [
-        'top',
-        'top-mid',
-        'top-left',
-        'top-right',
-        'bottom',
-        'bottom-mid',
-        'bottom-left',
-        'bottom-right',
-        'left',
-        'left-mid',
-        'mid',
-        'mid-mid',
-        'right',
-        'right-mid',
-      ].map((part) => [part, '']),
-    ),
-  },
+  chars: BORDERLESS,
   style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
 };
 

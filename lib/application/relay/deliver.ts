@@ -16,7 +16,7 @@ import { queueRepairs } from '../../sql/repair/repair-queue.ts';
 import type { Migration } from '../migration.ts';
 import { TOO_LARGE } from '../rows/apply-reads.ts';
 import { bisect, isEverybodys } from '../rows/bisect.ts';
-import { queueParents } from '../rows/queue-parents.ts';
+import { writeWithoutOrphans } from '../rows/queue-parents.ts';
 import { type Resolution, resolveCollision } from '../rows/resolve-collision.ts';
 import { isDeliveryHeld } from './delivery-hold.ts';
 import { createPatience } from './patience.ts';
@@ -235,9 +235,12 @@ async function applyLoaded(
   };
   const { targetTimeout, relay } = migration.deps.plan;
   const patience = createPatience<Loaded>(store, { clock, slowMs: targetTimeout / 2, waitMs: relay.suspend });
+  const destination = { migration, direction, purpose: 'apply', table } as const;
+  const setAside = (orphans: readonly Loaded[], miss: SqlError) =>
+    waitForParents(migration, direction, table, orphans, miss);
   const attempt = async (part: readonly Loaded[]): Promise<readonly EventMark[]> => {
     const { now, later } = patience.split(part);
-    return now.length === 0 ? later : [...later, ...(await writeOrWait(migration, direction, table, now, write))];
+    return [...later, ...(await writeWithoutOrphans(destination, now, write, setAside))];
   };
   return bisect(events, attempt, async (event, error) => {
     await patience.judge(event, error);
@@ -245,37 +248,26 @@ async function applyLoaded(
   });
 }
 
-/** A foreign-key miss is nobody's fault: whoever misses a parent waits, uncounted, and the rest of the batch is written. */
-async function writeOrWait(
-  migration: Migration,
+/** Whoever misses a parent waits, uncounted. */
+async function waitForParents(
+  { deps }: Migration,
   direction: Direction,
   table: MigratedTable,
-  events: readonly Loaded[],
-  write: (events: readonly Loaded[]) => Promise<readonly EventMark[]>,
+  orphans: readonly Loaded[],
+  miss: SqlError,
 ): Promise<readonly EventMark[]> {
-  const waiting: EventMark[] = [];
-  let rest = events;
-  while (rest.length > 0) {
-    try {
-      return [...waiting, ...(await write(rest))];
-    } catch (error) {
-      if (!(error instanceof SqlError) || error.kind !== 'foreign-key') throw error;
-      const rows = rest.map(({ row }) => row);
-      const orphans = await queueParents(migration, direction, 'apply', table, rows, error);
-      if (orphans.size === 0) throw error;
-      const again = rest.filter((event, place) => orphans.has(place) && event.waited).map(({ rowKey }) => rowKey);
-      // Its parent may be gone for good, or in a tenant that is off: a fresh read of the row itself says so.
-      if (again.length > 0)
-        await migration.deps.databases
-          .open(receiverOf(direction), 'apply')
-          .query(queueRepairs(table.name, again, `missed its parent again: ${error.message}`));
-      for (const [place, { seq }] of rest.entries())
-        if (orphans.has(place))
-          waiting.push({ seq: String(seq), state: 'pending', reason: error.message, waitMs: PARENT_WAIT_MS });
-      rest = rest.filter((_, place) => !orphans.has(place));
-    }
-  }
-  return waiting;
+  const again = orphans.filter(({ waited }) => waited).map(({ rowKey }) => rowKey);
+  // Its parent may be gone for good, or in a tenant that is off: a fresh read of the row itself says so.
+  if (again.length > 0)
+    await deps.databases
+      .open(receiverOf(direction), 'apply')
+      .query(queueRepairs(table.name, again, `missed its parent again: ${miss.message}`));
+  return orphans.map(({ seq }) => ({
+    seq: String(seq),
+    state: 'pending',
+    reason: miss.message,
+    waitMs: PARENT_WAIT_MS,
+  }));
 }
 
 async function settleAlone(

@@ -9,7 +9,7 @@ import { flushSource } from '../../sql/source/flush.ts';
 import { readKeys, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Migration } from '../migration.ts';
 import { bisect, isEverybodys } from './bisect.ts';
-import { queueParents } from './queue-parents.ts';
+import { writeWithoutOrphans } from './queue-parents.ts';
 import { type Resolution, resolveCollision } from './resolve-collision.ts';
 
 export interface SnapshotRead {
@@ -70,7 +70,16 @@ export async function applyReads(
     const verdicts = await store.query<ReadVerdictRow>(applySnapshot(table, direction, { id: batchId, ...read, rows }));
     return verdicts.map(({ row_key, verdict }) => ({ rowKey: row_key, verdict, reason: verdict }));
   };
-  const attempt = (rows: readonly RowRead[]) => writeOrQueue(migration, table, direction, rows, write);
+  const destination = { migration, direction, purpose: 'backfill', table } as const;
+  const setAside = (orphans: readonly RowRead[], miss: SqlError) =>
+    queueRows(
+      migration,
+      table,
+      direction,
+      orphans.map(({ rowKey }) => rowKey),
+      miss,
+    );
+  const attempt = (rows: readonly RowRead[]) => writeWithoutOrphans(destination, rows, write, setAside);
   const settled = await bisect(read.rows, attempt, (row, error) =>
     settleAlone(migration, table, direction, read, row, error, write),
   );
@@ -181,32 +190,6 @@ async function settleAlone(
   if (!(failure instanceof SqlError)) throw failure;
   if (failure.kind === 'foreign-key') return queueRows(migration, table, direction, [row.rowKey], failure);
   return [{ rowKey: row.rowKey, verdict: 'failed', reason: failure.message }];
-}
-
-/** Rows that miss a parent are queued behind it; the rest is written. */
-async function writeOrQueue(
-  migration: Migration,
-  table: MigratedTable,
-  direction: Direction,
-  rows: readonly RowRead[],
-  write: (rows: readonly RowRead[]) => Promise<readonly Settled[]>,
-): Promise<readonly Settled[]> {
-  const queued: Settled[] = [];
-  let rest = rows;
-  while (rest.length > 0) {
-    try {
-      return [...queued, ...(await write(rest))];
-    } catch (error) {
-      if (!(error instanceof SqlError) || error.kind !== 'foreign-key') throw error;
-      const texts = rest.map(({ row }) => row);
-      const orphans = await queueParents(migration, direction, 'backfill', table, texts, error);
-      if (orphans.size === 0) throw error;
-      const keys = rest.flatMap(({ rowKey }, place) => (orphans.has(place) ? [rowKey] : []));
-      queued.push(...(await queueRows(migration, table, direction, keys, error)));
-      rest = rest.filter((_, place) => !orphans.has(place));
-    }
-  }
-  return queued;
 }
 
 async function queueRows(

@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import { formatSpan } from '../../application/operate/format-span.ts';
 import type { Paint } from '../terminal.ts';
 
-const BORDERLESS = Object.fromEntries(
+export const BORDERLESS = Object.fromEntries(
   [
     'top',
     'top-mid',
