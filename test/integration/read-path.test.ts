@@ -113,8 +113,8 @@ describe('an answer', () => {
       after = one.more ? (one.rows.at(-1)?.row_key ?? null) : null;
     } while (after !== null);
 
-    expect(keys).toHaveLength(30);
-    expect(new Set(keys).size).toBe(30);
+    expect(keys).toHaveLength(24);
+    expect(new Set(keys).size).toBe(24);
   });
 
   it('holds rows of the asked tenant only, through a parent too, and shared rows for anybody', async () => {

@@ -3,6 +3,7 @@ import { installSchemas } from '../../lib/application/install/install.ts';
 import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts';
 import { aMigration, type MigrationSpec, type TestMigration } from './migration.ts';
 
+/** Fewer rows a table than one sample of synthetic reads takes, so that a sample holds every row. */
 const LEGACY_SQL = `
 CREATE TYPE public.mood AS ENUM ('sad', 'happy');
 CREATE TABLE public.currencies (code text PRIMARY KEY, label text);
@@ -13,7 +14,7 @@ CREATE TABLE public.orders (
 CREATE TABLE public.lines (id uuid PRIMARY KEY, order_id bigint NOT NULL, part text NOT NULL, quantity integer NOT NULL, FOREIGN KEY (order_id, part) REFERENCES public.orders);
 INSERT INTO public.currencies VALUES ('EUR', 'Euro'), ('USD', NULL);
 INSERT INTO public.orders SELECT n, CASE n % 3 WHEN 0 THEN 'a' WHEN 1 THEN 'B' ELSE 'ä' END, CASE n % 2 WHEN 0 THEN 'acme' ELSE 'globex' END, 'Ann', 'n' || n, n / 4.0, NULL,
-  '{"b":1,"a":[1.50,null]}', ARRAY['x', NULL, '"'], 'happy', 0.1::float8 + 0.2::float8, '2026-01-05 12:00:00.123456+02', '\\x00ff', 'EUR' FROM generate_series(1, 60) AS n;
+  '{"b":1,"a":[1.50,null]}', ARRAY['x', NULL, '"'], 'happy', 0.1::float8 + 0.2::float8, '2026-01-05 12:00:00.123456+02', '\\x00ff', 'EUR' FROM generate_series(1, 48) AS n;
 INSERT INTO public.lines SELECT md5(id || part)::uuid, id, part, 1 FROM public.orders;
 `;
 
@@ -34,7 +35,7 @@ export const COPY_SQL = `
 INSERT INTO public.currencies VALUES ('EUR', 'Euro'), ('USD', NULL);
 INSERT INTO public.orders (id, part, tenant_id, full_name, amount, note, payload, tags, mood, ratio, seen, raw, currency)
 SELECT n, CASE n % 3 WHEN 0 THEN 'a' WHEN 1 THEN 'B' ELSE 'ä' END, CASE n % 2 WHEN 0 THEN 'acme' ELSE 'globex' END, 'Ann n' || n, n / 4.0, NULL,
-  '{"b":1,"a":[1.50,null]}', ARRAY['x', NULL, '"'], 'happy', 0.1::float8 + 0.2::float8, '2026-01-05 12:00:00.123456+02', '\\x00ff', 'EUR' FROM generate_series(1, 60) AS n;
+  '{"b":1,"a":[1.50,null]}', ARRAY['x', NULL, '"'], 'happy', 0.1::float8 + 0.2::float8, '2026-01-05 12:00:00.123456+02', '\\x00ff', 'EUR' FROM generate_series(1, 48) AS n;
 INSERT INTO public.lines SELECT md5(id || part)::uuid, id, part, 1 FROM public.orders;
 `;
 
