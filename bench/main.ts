@@ -1,12 +1,14 @@
-/** `npm run bench -- relay [--quick] [--json] [--only PARTS] [--events N] [--rounds N]`: progress on standard error, the report on standard output. */
+/** `npm run bench -- <suite> [options]`: progress on standard error, the report on standard output, all of it in bench/results. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { renderReport } from './relay/report.ts';
-import type { RelayResult } from './relay/result.ts';
-import { PARTS, type Part, type RelayOptions, runRelaySuite } from './relay/suite.ts';
+import { reconcileSuite } from './reconcile/suite.ts';
+import { relaySuite } from './relay/suite.ts';
+import type { Suite, SuiteOptions, SuiteResult } from './suite.ts';
 
-const USAGE = `usage: npm run bench -- relay [--quick] [--json] [--only ${PARTS.join(',')}] [--events <even number>] [--rounds <number>]`;
+const SUITES = { relay: relaySuite, reconcile: reconcileSuite } as const satisfies Record<string, Suite>;
+const USAGE = `usage: npm run bench -- relay [--quick] [--json] [--only ${relaySuite.parts.join(',')}] [--events <even number>] [--rounds <number>]
+       npm run bench -- reconcile [--quick] [--json] [--only ${reconcileSuite.parts.join(',')}] [--rows <number>] [--rounds <number>]`;
 const FAILED = 1;
 const WRONG_USAGE = 2;
 const RESULTS = join(import.meta.dirname, 'results');
@@ -21,9 +23,9 @@ async function main(args: readonly string[]): Promise<number> {
     return WRONG_USAGE;
   }
   try {
-    const result = await runRelaySuite(parsed.options);
-    const file = keep(result);
-    process.stdout.write(parsed.json ? `${JSON.stringify(result, null, 2)}\n` : renderReport(result));
+    const { result, render } = await parsed.suite.run(parsed.options);
+    const file = keep(result, parsed.isPart);
+    process.stdout.write(parsed.json ? `${JSON.stringify(result, null, 2)}\n` : render());
     console.error(`all of it: ${relative(process.cwd(), file)}`);
     return 0;
   } catch (error) {
@@ -32,15 +34,23 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** A run of the same day takes the place of the one before it. */
-function keep(result: RelayResult): string {
+/** A run of the same day takes the place of the one before it; one of some parts, or of another size, leaves the whole one's alone. */
+function keep(result: SuiteResult, isPart: boolean): string {
   mkdirSync(RESULTS, { recursive: true });
-  const file = join(RESULTS, `${result.at.slice(0, 10)}-${result.suite}${result.quick ? '-quick' : ''}.json`);
+  const kind = `${result.quick ? '-quick' : ''}${isPart ? '-part' : ''}`;
+  const file = join(RESULTS, `${result.at.slice(0, 10)}-${result.suite}${kind}.json`);
   writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
   return file;
 }
 
-function parse(args: readonly string[]): { readonly json: boolean; readonly options: RelayOptions } | undefined {
+interface Parsed {
+  readonly suite: Suite;
+  readonly json: boolean;
+  readonly isPart: boolean;
+  readonly options: SuiteOptions;
+}
+
+function parse(args: readonly string[]): Parsed | undefined {
   try {
     const { positionals, values } = parseArgs({
       args: [...args],
@@ -48,29 +58,34 @@ function parse(args: readonly string[]): { readonly json: boolean; readonly opti
       options: {
         quick: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
-        only: { type: 'string', default: PARTS.join(',') },
+        only: { type: 'string' },
         events: { type: 'string' },
+        rows: { type: 'string' },
         rounds: { type: 'string' },
       },
     });
-    const names = values.only.split(',');
-    const parts = names.filter((name): name is Part => PARTS.some((part) => part === name));
-    const numbers = [values.events, values.rounds].filter((text) => text !== undefined);
+    const [name] = positionals;
+    if (positionals.length !== 1 || (name !== 'relay' && name !== 'reconcile')) return undefined;
+    const suite: Suite = SUITES[name];
+    const parts = values.only?.split(',') ?? suite.parts;
+    const foreign = name === 'relay' ? values.rows : values.events;
+    const size = name === 'relay' ? values.events : values.rows;
+    const numbers = [size, values.rounds].filter((text) => text !== undefined);
     const isUsable =
-      positionals.length === 1 &&
-      positionals[0] === 'relay' &&
-      parts.length === names.length &&
-      numbers.every((text) => /^[1-9]\d{0,6}$/.test(text));
+      foreign === undefined &&
+      parts.every((part) => suite.parts.includes(part)) &&
+      numbers.every((text) => /^[1-9]\d{0,7}$/.test(text));
     if (!isUsable) return undefined;
-    const progress = (line: string) => console.error(`  ${line}`);
     const numberOf = (text: string | undefined) => (text === undefined ? undefined : Number(text));
     return {
+      suite,
       json: values.json,
+      isPart: [values.only, size, values.rounds].some((text) => text !== undefined),
       options: {
         quick: values.quick,
         parts,
-        progress,
-        events: numberOf(values.events),
+        progress: (line) => console.error(`  ${line}`),
+        size: numberOf(size),
         rounds: numberOf(values.rounds),
       },
     };

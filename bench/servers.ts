@@ -7,6 +7,7 @@ import pg from 'pg';
 import { STORES, type StoreName } from '../lib/domain/direction.ts';
 import { createDatabase, dropDatabase } from '../lib/local/databases.ts';
 import { type PostgresServer, removePostgresFolder, startPostgres } from '../lib/local/postgres.ts';
+import type { Major } from '../lib/local/postgres-programs.ts';
 import { watchServers } from './server-cpu.ts';
 
 /** One URL a store; of a superuser unless said otherwise. */
@@ -36,15 +37,30 @@ const SETTINGS = {
   wal_retrieve_retry_interval: '100ms',
 };
 /** Both the major that the peers' published numbers come from. */
-const MAJOR = 15;
+const MAJORS: Readonly<Record<StoreName, Major>> = { legacy: 15, target: 15 };
 
-/** @param durable fsync and full_page_writes on. */
-export async function startBenchServers({ durable = false, small = false } = {}): Promise<BenchServers> {
+export interface BenchServerOptions {
+  /** fsync and full_page_writes on. */
+  readonly durable?: boolean | undefined;
+  /** For quick runs. */
+  readonly small?: boolean | undefined;
+  readonly majors?: Readonly<Record<StoreName, Major>> | undefined;
+  /** Over those of every suite. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+}
+
+export async function startBenchServers({
+  durable = false,
+  small = false,
+  majors = MAJORS,
+  settings: wanted = {},
+}: BenchServerOptions = {}): Promise<BenchServers> {
   const memory = durable ? undefined : useMemory();
   const folder = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
   const folders = { legacy: join(folder, 'legacy'), target: join(folder, 'target') };
-  const settings = { ...SETTINGS, ...(small ? { shared_buffers: '128MB', max_wal_size: '1GB' } : {}) };
-  const start = (store: StoreName) => startPostgres({ major: MAJOR, folder: folders[store], fsync: durable, settings });
+  const settings = { ...SETTINGS, ...(small ? { shared_buffers: '128MB', max_wal_size: '1GB' } : {}), ...wanted };
+  const start = (store: StoreName) =>
+    startPostgres({ major: majors[store], folder: folders[store], fsync: durable, settings });
   const [legacy, target] = await Promise.all([start('legacy'), start('target')]);
   const servers: Readonly<Record<StoreName, PostgresServer>> = { legacy, target };
   watchServers(STORES.map((store) => servers[store].identity().pid));

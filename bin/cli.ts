@@ -1,5 +1,5 @@
 /** The operator's CLI: see docs/cli.md. Run by bin/crossfade.js on Node 24. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { systemClock } from '../lib/adapters/system-clock.ts';
 import { connect } from '../lib/cli/connect.ts';
 import { main } from '../lib/cli/main.ts';
@@ -17,6 +17,7 @@ const world = {
   clock: systemClock,
   environment: process.env,
   readFile: (path: string) => readFile(path, 'utf8'),
+  writeFile: (path: string, text: string) => writeFile(path, text),
 };
 
 process.exitCode = await main(process.argv.slice(2), {

@@ -15,7 +15,11 @@ if (!existsSync(NODE_24)) {
   );
   process.exit(1);
 }
-const child = spawn(NODE_24, [join(CHECKOUT, 'bin/cli.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+const child = spawn(NODE_24, [join(CHECKOUT, 'bin/cli.ts'), ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  // Types are stripped and code is compiled once, not at every start: half of the time of a short command.
+  env: { NODE_COMPILE_CACHE: join(CHECKOUT, '.crossfade/compile-cache'), ...process.env },
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.once('error', (error) => {
   console.error(`crossfade: Node 24 could not be started: ${error.message}`);

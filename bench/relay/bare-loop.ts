@@ -10,9 +10,10 @@ import { type ClaimedRow, claimEvents } from '../../lib/sql/relay/claim-events.t
 import { markEvents } from '../../lib/sql/relay/mark-events.ts';
 import { type PayloadRow, readPayloads } from '../../lib/sql/relay/read-payloads.ts';
 import type { Statement } from '../../lib/sql/statement.ts';
+import { openAs, urlAs } from '../engine-deps.ts';
 import { timed, type Variant } from '../measure.ts';
 import { checkDelivered } from './engine.ts';
-import { benchDeps, type EngineStores, openAs, type RelaySettings, urlAs } from './engine-stores.ts';
+import { type EngineStores, type RelaySettings, relayDeps } from './engine-stores.ts';
 
 const LEASE_MS = 60_000;
 
@@ -24,7 +25,7 @@ export function bareVariant(stores: EngineStores, settings: RelaySettings): Vari
     run: async () => {
       const copy = await stores.copy();
       const databases = openAs(copy.urls, stores.roles);
-      const migration = await loadMigration(benchDeps(databases, settings));
+      const migration = await loadMigration(relayDeps(databases, settings));
       await databases.close();
       const sessions = await Promise.all(
         Array.from({ length: shards }, async () => ({

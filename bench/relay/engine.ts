@@ -4,10 +4,11 @@ import { createMemoryQueues } from '../../lib/adapters/memory/queues.ts';
 import { runRelay } from '../../lib/application/relay/relay.ts';
 import type { Metrics } from '../../lib/ports/metrics.ts';
 import type { Databases } from '../../lib/ports/sql.ts';
+import type { Front } from '../data-api-front.ts';
+import { openAs } from '../engine-deps.ts';
 import { type Drained, stopwatch, type Variant } from '../measure.ts';
 import { readOne, type Urls } from '../servers.ts';
-import type { Front } from './data-api-front.ts';
-import { benchDeps, type EngineStores, openAs, type RelaySettings } from './engine-stores.ts';
+import { type EngineStores, type RelaySettings, relayDeps } from './engine-stores.ts';
 import { checkEndState, END_STATE, type EndState } from './orders.ts';
 
 const TIME_LIMIT_MS = 120_000;
@@ -69,7 +70,7 @@ export async function drain(databases: Databases, settings: RelaySettings, event
   };
   const log = createMemoryLog();
   const queues = createMemoryQueues();
-  const deps = { ...benchDeps(databases, settings, metrics), log, queues };
+  const deps = { ...relayDeps(databases, settings, metrics), log, queues };
   const until = new Date(Date.now() + TIME_LIMIT_MS);
   const isOver = () => drained !== undefined || performance.now() - progressAt > STUCK_MS;
   const now = () => (isOver() ? until : new Date());

@@ -1,7 +1,7 @@
 import { type Drained, stopwatch, type Variant } from '../measure.ts';
+import type { Peers } from '../npm-peers.ts';
 import { type BenchServers, readOne, withClient } from '../servers.ts';
 import { checkEndState, END_STATE, type EndState, ORDERS_TABLE, orderRow } from './orders.ts';
-import type { Peers } from './peers.ts';
 import { type OrderJson, openUpserter } from './single-upsert.ts';
 
 /** What is used of graphile-worker 0.18.0. */

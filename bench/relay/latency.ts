@@ -3,7 +3,7 @@ import pg from 'pg';
 import { runRelay } from '../../lib/application/relay/relay.ts';
 import type { Databases } from '../../lib/ports/sql.ts';
 import type { Urls } from '../servers.ts';
-import { benchDeps, DEFAULT_SETTINGS, type EngineStores } from './engine-stores.ts';
+import { DEFAULT_SETTINGS, type EngineStores, relayDeps } from './engine-stores.ts';
 import { TENANTS } from './orders.ts';
 
 export interface Latency {
@@ -38,7 +38,7 @@ export async function measureLatency(
 ): Promise<Latency> {
   const copy = await stores.copy();
   const databases = open(copy.urls, stores.roles);
-  const deps = benchDeps(databases, DEFAULT_SETTINGS);
+  const deps = relayDeps(databases, DEFAULT_SETTINGS);
   const stopped = new AbortController();
   const until = new Date(Date.now() + (seconds + 60) * 1000);
   const clock = { ...deps.clock, now: () => (stopped.signal.aborted ? until : new Date()) };

@@ -1,6 +1,7 @@
 /** What a run of the suite leaves: everything that was measured, and how it stands to what was asked for. */
 import type { Machine } from '../machine.ts';
-import { type Drained, type Measured, rateOf } from '../measure.ts';
+import type { Measured } from '../measure.ts';
+import { atMost, medianRate, ratioOf, type Verdict, verdict } from '../verdict.ts';
 import type { Latency } from './latency.ts';
 
 export interface RelayResult {
@@ -31,19 +32,6 @@ export interface CaptureLine {
   readonly addedP99: number;
 }
 
-export const OUTCOMES = ['goal reached', 'passed', 'missed', 'reported', 'not measured'] as const;
-export type Outcome = (typeof OUTCOMES)[number];
-
-export interface Verdict {
-  readonly what: string;
-  readonly value: number | null;
-  readonly unit: '' | '/s' | 'ms';
-  /** Worse than this is missed; null: reported only. */
-  readonly floor: number | null;
-  readonly goal: number | null;
-  readonly outcome: Outcome;
-}
-
 /** Two workers, batches of 1000: what floors are held against. */
 export const MAIN = { shards: 2, batchRows: 1000 };
 const ENGINE = `engine/${MAIN.shards}x${MAIN.batchRows}`;
@@ -66,53 +54,9 @@ export function judge({ drained, latencies, capture }: Parts): readonly Verdict[
     ratio('engine / pg-transactional-outbox', 'pg-transactional-outbox', 10),
     verdict('engine through the Data API front', medianRate(drained, 'data-api'), '/s', null, null),
     verdict('engine in Lambda, through the Data API front', medianRate(drained, 'lambda'), '/s', 3000, null),
-    atMost('commit to visible at 500 writes/s, pg, p99', p99('pg'), 2000),
-    atMost('commit to visible at 500 writes/s, Data API, p99', p99('data-api'), 2000),
+    atMost('commit to visible at 500 writes/s, pg, p99', p99('pg'), 'ms', 2000),
+    atMost('commit to visible at 500 writes/s, Data API, p99', p99('data-api'), 'ms', 2000),
     verdict('legacy TPS with capture / without, durable', captured('durable'), '', 0.75, null),
     verdict('legacy TPS with capture / without, fsync off', captured('fsync off'), '', 0.6, null),
   ];
-}
-
-export function medianRate(drained: readonly Measured[], id: string): number | null {
-  const runs = drained.find((measured) => measured.id === id)?.runs ?? [];
-  return runs.length === 0 ? null : median(runs.map(rateOf));
-}
-
-/** Median over the rounds: both were run in turns, so what disturbed a round disturbed both. */
-export function ratioOf(drained: readonly Measured[], id: string, other: string): number | null {
-  const runsOf = (wanted: string): readonly Drained[] => drained.find((measured) => measured.id === wanted)?.runs ?? [];
-  const others = runsOf(other);
-  const ratios = runsOf(id).flatMap((run, round) => {
-    const beside = others[round];
-    return beside === undefined ? [] : [rateOf(run) / rateOf(beside)];
-  });
-  return ratios.length === 0 ? null : median(ratios);
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-}
-
-function verdict(
-  what: string,
-  value: number | null,
-  unit: Verdict['unit'],
-  floor: number | null,
-  goal: number | null,
-): Verdict {
-  const outcome = (): Outcome => {
-    if (value === null) return 'not measured';
-    if (floor === null) return 'reported';
-    if (value < floor) return 'missed';
-    return goal !== null && value >= goal ? 'goal reached' : 'passed';
-  };
-  return { what, value, unit, floor, goal, outcome: outcome() };
-}
-
-function atMost(what: string, value: number | null, limit: number): Verdict {
-  const outcome = value === null ? 'not measured' : value <= limit ? 'passed' : 'missed';
-  return { what, value, unit: 'ms', floor: limit, goal: null, outcome };
 }

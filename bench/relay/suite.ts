@@ -1,21 +1,24 @@
 /** `npm run bench -- relay`: everything on the same two servers in one run, in turns. */
 
 import { openLifetimeScope } from '../../lib/local/lifetime-scope.ts';
+import { type Front, startFront } from '../data-api-front.ts';
+import { openAs } from '../engine-deps.ts';
 import { describeMachine, loadNow } from '../machine.ts';
 import type { Measured, Variant } from '../measure.ts';
 import { measureInTurns } from '../measure.ts';
+import { installPeers, type Peers } from '../npm-peers.ts';
 import { type BenchServers, startBenchServers } from '../servers.ts';
+import type { Suite } from '../suite.ts';
 import { bareVariant } from './bare-loop.ts';
-import { type Front, startFront } from './data-api-front.ts';
 import { dataApiVariant, engineVariant } from './engine.ts';
-import { type EngineStores, openAs, prepareEngineStores } from './engine-stores.ts';
+import { type EngineStores, prepareEngineStores } from './engine-stores.ts';
 import { graphileVariant } from './graphile-worker.ts';
 import { type LambdaService, startLambda } from './lambda.ts';
 import { type Latency, measureLatency } from './latency.ts';
 import { nativeVariant } from './native-replication.ts';
-import { installPeers, type Peers } from './peers.ts';
 import { bossVariant } from './pg-boss.ts';
 import { prepareRawStores, rawVariant } from './raw-loop.ts';
+import { renderReport } from './report.ts';
 import { type CaptureLine, judge, MAIN, type RelayResult } from './result.ts';
 import { transactionalOutboxVariant } from './transactional-outbox.ts';
 
@@ -31,6 +34,18 @@ export interface RelayOptions {
   /** Default 3, quick 1. */
   readonly rounds?: number | undefined;
 }
+
+export const relaySuite: Suite = {
+  parts: PARTS,
+  run: async ({ parts, size, ...options }) => {
+    const result = await runRelaySuite({
+      ...options,
+      parts: PARTS.filter((part) => parts.includes(part)),
+      events: size,
+    });
+    return { result, render: () => renderReport(result) };
+  },
+};
 
 /** No run is begun after these, except the first of each variant that bounds depend on. */
 const LIMITS_MS = { rounds: 4.5 * 60_000, matrix: 90_000, quick: 25_000 };

@@ -11,6 +11,7 @@ import type { DocumentStore } from '../ports/documents.ts';
 import type { FlagReader, FlagWriter } from '../ports/flags.ts';
 import type { Identity } from '../ports/identity.ts';
 import type { Log } from '../ports/logger.ts';
+import type { ObjectStore } from '../ports/objects.ts';
 import type { RetryQueues } from '../ports/queue.ts';
 import type { OutputName, Systems } from '../ports/system.ts';
 import type { Workflow } from '../ports/workflow.ts';
@@ -18,12 +19,14 @@ import { createFlagReader } from './appconfig/flag-reader.ts';
 import { createFlagWriter } from './appconfig/flag-writer.ts';
 import { createSystems } from './cloudformation/system.ts';
 import { createDynamoDocuments } from './dynamodb/documents.ts';
+import { createS3Client, createS3Objects } from './s3/objects.ts';
 import { createSqsQueues } from './sqs/queues.ts';
 import { createStepFunctionsWorkflow } from './stepfunctions/workflow.ts';
 import { createIdentity } from './sts/identity.ts';
 
 export interface OperatorAdapters {
   readonly documents: DocumentStore;
+  readonly objects: ObjectStore;
   readonly flags: FlagReader & FlagWriter;
   readonly queues: RetryQueues;
   readonly workflow: Workflow;
@@ -73,6 +76,7 @@ export function openSystem(
   });
   return {
     documents: createDynamoDocuments(new DynamoDBClient(ATTEMPTS), outputs.controlTable),
+    objects: createS3Objects(createS3Client(ATTEMPTS), outputs.bucket),
     flags: { read: reader.read, publish: writer.publish },
     queues: createSqsQueues(new SQSClient(ATTEMPTS), {
       forward: { retry: outputs.forwardRetryQueue, dead: outputs.forwardDeadQueue },

@@ -35,6 +35,7 @@ export interface Context {
   /** Aborts on Ctrl-C while something is followed. */
   readonly interrupted: () => AbortSignal;
   readonly readFile: (path: string) => Promise<string>;
+  readonly writeFile: (path: string, text: string) => Promise<void>;
   readonly connect: () => Promise<Connection>;
   /** @throws {OperatorError} usage, when nothing of that plan is deployed. */
   readonly open: () => Promise<Operator>;

@@ -15,6 +15,7 @@ export interface World {
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly readFile: (path: string) => Promise<string>;
+  readonly writeFile: (path: string, text: string) => Promise<void>;
   readonly interrupted: () => AbortSignal;
   readonly connect: (options: GlobalOptions) => Promise<Connection>;
 }
@@ -58,6 +59,7 @@ async function execute(world: World, command: Command, input: Input, options: Gl
     clock: world.clock,
     options,
     readFile: world.readFile,
+    writeFile: world.writeFile,
     interrupted: world.interrupted,
     connect,
     open: async () => (await connect()).open(),

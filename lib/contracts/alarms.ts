@@ -23,6 +23,13 @@ export const ALARMS = [
     runbook: 'Drift',
   },
   {
+    name: 'drift-table',
+    metric: 'driftAlerts',
+    threshold:
+      'above 0: all tables together, or one of them, above reconcile.alert.driftPercent for reconcile.alert.cycles of its cycles',
+    runbook: 'Drift',
+  },
+  {
     name: 'cycle-missing',
     metric: 'cycleCompleted',
     threshold: 'no cycle ended in two intervals of reconcile.cycle',

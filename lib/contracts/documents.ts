@@ -4,6 +4,7 @@ import type { GateDecision } from '../domain/gate.ts';
 import type { ForwardMachine, Machine } from '../domain/phase.ts';
 import type { Stage } from '../domain/stage.ts';
 import type { Outcome } from './machine-io.ts';
+import type { OutcomeCounts, RepairState, RepairSummary } from './repair.ts';
 
 /** Who did something, when and why. */
 export interface Mark {
@@ -115,23 +116,50 @@ export interface TableCycle {
   /** Rows proved different before any repair. */
   readonly drift: { readonly missing: number; readonly extra: number; readonly different: number };
   readonly inFlight: number;
+  /** Of those in flight, rows whose events are parked or dead: they differ until somebody looks after them. */
+  readonly setAside?: number | undefined;
   /** Rows that would not stand still: neither clean nor drift. */
   readonly unsettled: number;
   readonly repaired: number;
   /** Rows left out because their tenant is off or still being copied. */
   readonly leftOut: number;
+  /** Chunks with the most differing keys, `MAX_WORST` of them. */
+  readonly worst?: readonly WorstChunk[] | undefined;
 }
 
-/** id: ISO start time. */
+/** A chunk as it was first read: its differing keys are not settled yet, some converge. */
+export interface WorstChunk {
+  /** Row keys: exclusive and inclusive, null is open. */
+  readonly after: string | null;
+  readonly through: string | null;
+  readonly rows: number;
+  readonly keys: number;
+}
+
+/** id: ISO start time. At most 400 KB: lists are bounded, what is longer lies in the bucket under `cycles/<id>/`. */
 export interface CycleDocument {
   readonly execution: string;
   readonly startedAt: string;
   readonly endedAt: string;
   readonly mode: string;
+  /** What was compared of each of `tables`: every row, what changed lately, a part, or rows that somebody named. */
   readonly scopeKind: 'full' | 'window' | 'sample' | 'keys';
   readonly tenants: readonly string[];
+  /** Those that were part of it; none of a failed cycle means all. */
   readonly tables: readonly TableCycle[];
   readonly rows: number;
+  /**
+   * Rows compared (full passes count them) and drift by tenant, most drift first. A tenant of `tenants` that is not listed had
+   * none, unless `tenantsUnlisted` says otherwise.
+   */
+  readonly byTenant?: Readonly<Record<string, TenantCycle>> | undefined;
+  /** Drifted tenants beyond `byTenant`. */
+  readonly tenantsUnlisted?: number | undefined;
+  /** Of the rows that there are in `tables`, by the newest full pass, in percent; null: no full pass has counted them. */
+  readonly coveragePercent?: number | null | undefined;
+  readonly durationMs?: number | undefined;
+  /** Key of the HTML page in the bucket. */
+  readonly report?: string | undefined;
   readonly drift: number;
   readonly driftPercent: number;
   /** 95 % upper bound on the drift rate in percent: 3/n when none of n rows differs. */
@@ -141,7 +169,20 @@ export interface CycleDocument {
   readonly failed: boolean;
 }
 
-/** id `<table>#<row key>`. An open difference; removed when it converges or is repaired. */
+export interface TenantCycle {
+  /** 0 where the cycle did not count them. */
+  readonly rows: number;
+  readonly drift: number;
+}
+
+/** A cycle that saw a row differ. */
+export interface DriftSighting {
+  readonly cycle: string;
+  readonly kind: DriftDocument['kind'];
+  readonly columns: readonly string[];
+}
+
+/** id `<table>#<row key>`. A difference, and what became of it; removed when the gate's window has passed. */
 export interface DriftDocument {
   readonly table: string;
   readonly rowKey: string;
@@ -149,8 +190,14 @@ export interface DriftDocument {
   readonly kind: 'missing' | 'extra' | 'different';
   readonly columns: readonly string[];
   readonly foundAt: string;
+  /** The last one that saw it. */
   readonly cycle: string;
+  /** When it was over, by `endedBy`. */
   readonly repairedAt?: string | undefined;
+  /** `converged`: nobody repaired it, and a full pass did not find it any more. */
+  readonly endedBy?: 'repair' | 'converged' | undefined;
+  /** Newest last, the last 20. */
+  readonly seen?: readonly DriftSighting[] | undefined;
 }
 
 /** id: the approval's id, which may be shown; the token may not. */
@@ -212,6 +259,24 @@ export interface IncidentDocument {
   readonly closed?: Mark | undefined;
 }
 
+/** id: the repair's. What it does row by row lies in the bucket (`repairKey`); this is what it is about, and what became of it. */
+export interface RepairDocument extends RepairSummary {
+  readonly state: RepairState;
+  /** Of the artefact: approval and execution are bound to it. */
+  readonly hash: string;
+  /** When a plan that nobody has run is not to be run any more. */
+  readonly expiresAt: string;
+  /** Executions that made it and that ran it last. */
+  readonly execution: string;
+  readonly ranBy?: string | undefined;
+  readonly approval?: { readonly id: string; readonly by: string; readonly at: string } | undefined;
+  readonly outcomes?: OutcomeCounts | undefined;
+  /** Of rows that were left, the first 20. */
+  readonly reasons?: readonly string[] | undefined;
+  readonly endedAt?: string | undefined;
+  readonly undone?: (Mark & { readonly rows: number; readonly left: number }) | undefined;
+}
+
 export interface Documents {
   readonly control: ControlDocument;
   readonly machine: MachineDocument;
@@ -226,6 +291,7 @@ export interface Documents {
   readonly reads: CounterDocument;
   readonly breaker: BreakerDocument;
   readonly incident: IncidentDocument;
+  readonly repair: RepairDocument;
 }
 
 export const DOCUMENT_KINDS = [
@@ -242,5 +308,6 @@ export const DOCUMENT_KINDS = [
   'reads',
   'breaker',
   'incident',
+  'repair',
 ] as const satisfies readonly (keyof Documents)[];
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];

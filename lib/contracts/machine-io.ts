@@ -1,6 +1,8 @@
 /** What goes into and comes out of an execution, and between its steps (design §12). The same by CLI and by the AWS console. */
+import type { ScopeWish } from '../domain/cycle-scope.ts';
 import type { GateDecision } from '../domain/gate.ts';
 import type { ForwardMachine, Machine } from '../domain/phase.ts';
+import type { RepairJob } from './repair.ts';
 
 /** Stands in a scope for every tenant that the plan puts into the region. */
 export const REGION_PREFIX = 'region:';
@@ -18,8 +20,16 @@ export interface MachineInput {
   readonly repair?: boolean | undefined;
   readonly mode?: string | undefined;
   readonly tables?: readonly string[] | undefined;
-  /** Rows compared at most, in the window scope (guide: `--limit=2000`). */
+  /** Rows compared at most (guide: `--limit=2000`); by itself it means the window scope. */
   readonly limit?: number | undefined;
+  /** Absent: full, unless a window, a limit or keys say otherwise. */
+  readonly scopeKind?: ScopeWish | undefined;
+  /** Reach back of the window scope, milliseconds. */
+  readonly windowMs?: number | undefined;
+  /** Row keys of the one table that `tables` names. */
+  readonly keys?: readonly string[] | undefined;
+  /** `reconcile` only: make or run a repair instead of a cycle. */
+  readonly repairJob?: RepairJob | undefined;
   readonly requestedBy?: string | undefined;
   readonly reason?: string | undefined;
 }
@@ -54,6 +64,11 @@ export interface Run {
   readonly mode: string | null;
   readonly tables: readonly string[];
   readonly limit: number | null;
+  readonly scopeKind?: ScopeWish | null | undefined;
+  readonly windowMs?: number | null | undefined;
+  readonly keys?: readonly string[] | undefined;
+  /** Absent or null: a cycle. */
+  readonly repairJob?: RepairJob | null | undefined;
   readonly requestedBy: string;
   readonly startedAt: string;
 }

@@ -1,4 +1,4 @@
-/** CloudWatch metrics of one migration. Dimensions: `plan`, and `store` or `direction` where a metric is kept for each. */
+/** CloudWatch metrics of one migration. Dimensions: `plan`, and `store`, `direction` or `table` where a metric is kept for each. */
 export const METRIC_NAMESPACE = 'Crossfade';
 
 export const METRICS = {
@@ -21,6 +21,18 @@ export const METRICS = {
   driftPercent: { name: 'DriftRatioPercent', unit: 'Percent', by: 'none' },
   rowsCompared: { name: 'RowsCompared', unit: 'Count', by: 'none' },
   rowsDrifted: { name: 'RowsDrifted', unit: 'Count', by: 'none' },
+  /** 95 % upper bound on the drift of a cycle, and how much of the rows there are it compared. */
+  driftUpperBound: { name: 'DriftUpperBoundPercent', unit: 'Percent', by: 'none' },
+  cycleCoverage: { name: 'CycleCoveragePercent', unit: 'Percent', by: 'none' },
+  cycleDuration: { name: 'CycleDuration', unit: 'Milliseconds', by: 'none' },
+  /** Hours that the drift clock has run, of everything; CloudWatch knows no unit of hours. */
+  driftClockHours: { name: 'DriftClockHours', unit: 'None', by: 'none' },
+  /** All tables together, and each table by itself, that are above the limit of the drift alert. */
+  driftAlerts: { name: 'DriftAlerts', unit: 'Count', by: 'none' },
+  tableDriftPercent: { name: 'TableDriftRatioPercent', unit: 'Percent', by: 'table' },
+  tableUpperBound: { name: 'TableDriftUpperBoundPercent', unit: 'Percent', by: 'table' },
+  tableRowsCompared: { name: 'TableRowsCompared', unit: 'Count', by: 'table' },
+  tableClockHours: { name: 'TableDriftClockHours', unit: 'None', by: 'table' },
   cycleCompleted: { name: 'CycleCompleted', unit: 'Count', by: 'none' },
   flagFallback: { name: 'FlagFallback', unit: 'Count', by: 'none' },
   reads: { name: 'Reads', unit: 'Count', by: 'store' },
@@ -39,5 +51,8 @@ export const METRICS = {
   stepFailed: { name: 'StepFailed', unit: 'Count', by: 'none' },
   windowExceeded: { name: 'WindowExceeded', unit: 'Count', by: 'none' },
 } as const;
+
+/** Tables with metrics of their own: the first ones of the plan, because each metric of each table is paid for by the month. */
+export const MAX_TABLE_METRICS = 50;
 
 export type MetricName = keyof typeof METRICS;

@@ -53,6 +53,8 @@ export interface TracedRowState {
   /** Masked digest of each store's row, comparable within one answer only; `absent`: no such row; null: not read. */
   readonly digests: Readonly<Record<StoreName, string | null>>;
   readonly same: boolean | null;
+  /** Names of the target's columns that differ; undefined: not looked at. */
+  readonly columns?: readonly string[] | undefined;
 }
 
 export interface TraceAnswer {

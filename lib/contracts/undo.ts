@@ -3,6 +3,8 @@ export interface UndoQuery {
   /** Of the writes, as the applied log of the target has it: of a request, or the batch of a copy or repair. */
   readonly correlationId: string;
   readonly dryRun: boolean;
+  /** Id of the repair that is taken back: its rows are as they were before it. */
+  readonly repair?: string | undefined;
 }
 
 /**

@@ -2,7 +2,7 @@
  * The operator's surface: `crossfade` commands as they would be typed, run through the CLI itself (parse, action, payload), and
  * their answers as `--json` gives them. The demo reaches Crossfade in no other way.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import pc from 'picocolors';
 import { systemClock } from '../adapters/system-clock.ts';
 import type { RunView } from '../application/operate/run-view.ts';
@@ -36,7 +36,13 @@ export function createCommands(story: Story, environment: Readonly<Record<string
       complaints.push(text);
       say(text);
     });
-    const world = { terminal, clock: systemClock, environment, readFile: (path: string) => readFile(path, 'utf8') };
+    const world = {
+      terminal,
+      clock: systemClock,
+      environment,
+      readFile: (path: string) => readFile(path, 'utf8'),
+      writeFile: (path: string, text: string) => writeFile(path, text),
+    };
     const never = new AbortController();
     const exit = await main([...wordsOf(line), '--json', '--yes'], {
       ...world,

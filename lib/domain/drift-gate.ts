@@ -2,6 +2,7 @@
  * The drift clock (design §4; guide phase 3: "< 0.001 % for 72 consecutive hours"), judged from the cycle log alone:
  * rate = drift rows found before repair ÷ rows covered in the window, each key counted once; the window holds a full pass;
  * every cycle in it passes by itself; with too few rows drift means zero; silence and failures never count as clean.
+ * Tables and tenants have clocks of their own by the same rule (drift-clocks.ts). Choices in between: docs/adr/027.
  */
 import { percentOf, upperBoundPercent } from './drift-bound.ts';
 
@@ -15,6 +16,8 @@ export interface LoggedCycle {
   readonly drift: number;
   readonly complete: boolean;
   readonly failed: boolean;
+  /** Rows by table, where cycles differ in the tables that they compare. */
+  readonly tables?: readonly { readonly table: string; readonly rows: number }[] | undefined;
 }
 
 export interface DriftRule {
@@ -35,7 +38,7 @@ export interface DriftJudgement {
   /** Start of the first cycle in the window, ISO; null when there is none. */
   readonly since: string | null;
   readonly cycles: number;
-  /** Rows covered, each counted once: those of the largest full pass. */
+  /** Rows covered, each counted once: of every table, those of its largest full pass. */
   readonly rows: number;
   readonly drift: number;
   /** Null when nothing was covered. */
@@ -48,7 +51,8 @@ export interface DriftJudgement {
 }
 
 /**
- * @param cycles the log in any order. Cycles that do not cover the scope neither help nor, while they are clean, harm.
+ * @param cycles the log in any order. The clock runs on full and window cycles that cover the scope; others cannot make it run,
+ * but what they find counts.
  * @param distinctDrift distinct keys found drifting in the window, where that is known: without it each cycle's rows are added up.
  */
 export function judgeDrift(
@@ -61,19 +65,22 @@ export function judgeDrift(
   const run = cleanRun(cycles, rule, scope, now);
   const covering = run.cycles;
   const newest = covering.at(-1);
-  const fullRows = covering.filter((cycle) => cycle.scopeKind === 'full').map((cycle) => cycle.rows);
-  const rows = Math.max(0, ...(fullRows.length > 0 ? fullRows : covering.map((cycle) => cycle.rows)));
-  const summed = covering.reduce((sum, cycle) => sum + cycle.drift, 0);
-  const worst = Math.max(0, ...covering.map((cycle) => cycle.drift));
+  const fullPasses = covering.filter((cycle) => cycle.scopeKind === 'full');
+  const rows = rowsCovered(fullPasses.length > 0 ? fullPasses : covering);
+  const since = covering[0]?.startedAt ?? null;
+  // Whoever found it, and whatever was looked for: each row that drifted in the window counts.
+  const seen = since === null ? [] : cycles.filter((cycle) => Date.parse(cycle.startedAt) >= Date.parse(since));
+  const summed = seen.reduce((sum, cycle) => sum + cycle.drift, 0);
+  const worst = Math.max(0, ...seen.map((cycle) => cycle.drift));
   const drift = distinctDrift === undefined ? summed : Math.max(worst, Math.min(summed, distinctDrift));
   const rate = covering.length === 0 ? null : percentOf(drift, rows);
   const tooFew = rows < rule.minimumRows;
   const thresholdPercent = tooFew ? 0 : rule.driftPercent;
   const reasons = [...run.reasons];
   if (newest !== undefined) {
-    if (fullRows.length === 0) reasons.push('no full pass lies in the window; run: npx crossfade start reconcile');
+    if (fullPasses.length === 0) reasons.push('no full pass lies in the window; run: npx crossfade start reconcile');
     if (run.cleanMs < rule.forMs) {
-      reasons.push(`the clock has run ${span(run.cleanMs)} of ${span(rule.forMs)}, since ${covering[0]?.startedAt}`);
+      reasons.push(`the clock has run ${span(run.cleanMs)} of ${span(rule.forMs)}, since ${since}`);
     }
     if (rate !== null && !isClean(drift, rate, tooFew, rule)) {
       reasons.push(
@@ -87,7 +94,7 @@ export function judgeDrift(
     pass: reasons.length === 0,
     reasons,
     cleanMs: run.cleanMs,
-    since: covering[0]?.startedAt ?? null,
+    since,
     cycles: covering.length,
     rows,
     drift,
@@ -103,13 +110,32 @@ export function passesAlone(cycle: LoggedCycle, rule: DriftRule): boolean {
   return cycle.complete && !cycle.failed && hasLittleDrift(cycle, rule);
 }
 
+/** Whether the clock may run on it: a sample leaves rows out by design, and named rows were chosen by what somebody knew. */
+export function isMeasure({ scopeKind }: Pick<LoggedCycle, 'scopeKind'>): boolean {
+  return scopeKind === 'full' || scopeKind === 'window';
+}
+
 /** What an unfinished cycle has found counts, what it has not found does not. */
-function hasLittleDrift(cycle: LoggedCycle, rule: DriftRule): boolean {
+export function hasLittleDrift(cycle: LoggedCycle, rule: DriftRule): boolean {
   return isClean(cycle.drift, percentOf(cycle.drift, cycle.rows), cycle.rows < rule.minimumRows, rule);
 }
 
 function isClean(drift: number, ratePercent: number, tooFew: boolean, rule: DriftRule): boolean {
   return drift === 0 || (!tooFew && ratePercent < rule.driftPercent);
+}
+
+/** Cycles of some tables only add to one another; two of the same table do not. */
+function rowsCovered(cycles: readonly LoggedCycle[]): number {
+  const most = new Map<string, number>();
+  let whole = 0;
+  for (const { rows, tables = [] } of cycles) {
+    if (tables.length === 0) whole = Math.max(whole, rows);
+    for (const each of tables) most.set(each.table, Math.max(most.get(each.table) ?? 0, each.rows));
+  }
+  return Math.max(
+    whole,
+    [...most.values()].reduce((sum, count) => sum + count, 0),
+  );
 }
 
 interface CleanRun {
@@ -118,41 +144,61 @@ interface CleanRun {
   readonly reasons: readonly string[];
 }
 
+type Role = 'clean' | 'failed' | 'drifted';
+
+interface Timed {
+  readonly cycle: LoggedCycle;
+  readonly role: Role;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+interface Watched extends Timed {
+  /** Clean time when it began. */
+  readonly cleanMs: number;
+}
+
 /** The newest unbroken run of clean cycles, and the time in it that was watched. */
 function cleanRun(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readonly string[], now: Date): CleanRun {
-  const inOrder = cycles.toSorted((a, b) => a.startedAt.localeCompare(b.startedAt));
-  const relevant = inOrder.filter((cycle) => covers(cycle, scope) || !passesAlone(cycle, rule));
+  const nowMs = now.getTime();
   let run: Watched[] = [];
   let cleanMs = 0;
   let paused = false;
   let broken: string | null = null;
-  for (const cycle of relevant) {
-    const failed = cycle.failed || !cycle.complete;
-    if (!hasLittleDrift(cycle, rule)) {
+  /** A cycle that found drift found it until it ended: one that began before then does not count behind it. */
+  let dirtyUntilMs = Number.NEGATIVE_INFINITY;
+  let watchedUntilMs = Number.NEGATIVE_INFINITY;
+  for (const timed of inOrder(cycles, rule, scope)) {
+    const { cycle, role, startMs, endMs } = timed;
+    if (role === 'drifted') {
       broken = `the cycle of ${cycle.startedAt} found ${cycle.drift} drifted of ${cycle.rows} rows`;
+      dirtyUntilMs = Math.max(dirtyUntilMs, endMs);
       [run, cleanMs, paused] = [[], 0, false];
       continue;
     }
-    if (failed) {
+    if (role === 'failed') {
       if (rule.missedCycle === 'restart') {
         broken = `the cycle of ${cycle.startedAt} ${cycle.failed ? 'failed' : 'did not read every chunk'}`;
         [run, cleanMs, paused] = [[], 0, false];
       } else paused = true;
       continue;
     }
-    const last = run.at(-1)?.cycle;
+    // A clock that is ahead of ours proves nothing yet.
+    if (startMs < dirtyUntilMs || startMs > nowMs) continue;
+    const last = run.at(-1);
     // A long cycle is not a missed one: silence is counted from its end.
-    const silentMs = last === undefined ? 0 : Date.parse(cycle.startedAt) - Date.parse(last.endedAt);
+    const silentMs = last === undefined ? 0 : startMs - watchedUntilMs;
     if (silentMs > 2 * rule.cycleMs && rule.missedCycle === 'restart') {
       broken = `no cycle began for ${span(silentMs)} before ${cycle.startedAt}`;
       [run, cleanMs] = [[], 0];
     } else if (last !== undefined && silentMs <= 2 * rule.cycleMs && !paused) {
-      cleanMs += Math.max(0, Date.parse(cycle.startedAt) - Date.parse(last.startedAt));
+      cleanMs += Math.max(0, startMs - last.startMs);
     }
     paused = false;
-    run.push({ cycle, cleanMs });
+    watchedUntilMs = run.length === 0 ? endMs : Math.max(watchedUntilMs, endMs);
+    run.push({ ...timed, cleanMs });
   }
-  const last = run.at(-1)?.cycle;
+  const last = run.at(-1);
   if (last === undefined) {
     return {
       cycles: [],
@@ -164,28 +210,46 @@ function cleanRun(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readon
       ],
     };
   }
-  const silentMs = now.getTime() - Date.parse(last.endedAt);
+  const silentMs = nowMs - watchedUntilMs;
   // The cycle after it may be under way, for as long as this one took.
-  const patienceMs = 2 * rule.cycleMs + (Date.parse(last.endedAt) - Date.parse(last.startedAt));
+  const patienceMs = 2 * rule.cycleMs + (last.endMs - last.startMs);
   if (silentMs > patienceMs) {
     const reason = `no cycle has ended well for ${span(silentMs)}; one is due every ${span(rule.cycleMs)}; run: npx crossfade start reconcile`;
     const counted = rule.missedCycle === 'restart' ? 0 : cleanMs;
     return { cycles: inWindow(run, cleanMs, rule), cleanMs: counted, reasons: [reason] };
   }
-  const total = paused ? cleanMs : cleanMs + Math.max(0, now.getTime() - Date.parse(last.startedAt));
+  const total = paused ? cleanMs : cleanMs + Math.max(0, nowMs - last.startMs);
   return { cycles: inWindow(run, total, rule), cleanMs: total, reasons: [] };
+}
+
+/** Cycles that say something of the scope, with what they say; by start, and of equal starts the bad news last. */
+function inOrder(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readonly string[]): readonly Timed[] {
+  const order: readonly Role[] = ['clean', 'failed', 'drifted'];
+  return cycles
+    .flatMap((cycle): readonly Timed[] => {
+      const role = roleOf(cycle, rule, scope);
+      const startMs = Date.parse(cycle.startedAt);
+      if (role === null || Number.isNaN(startMs)) return [];
+      const endMs = Date.parse(cycle.endedAt);
+      return [{ cycle, role, startMs, endMs: Math.max(startMs, Number.isNaN(endMs) ? startMs : endMs) }];
+    })
+    .toSorted(
+      (one, other) =>
+        one.startMs - other.startMs || order.indexOf(one.role) - order.indexOf(other.role) || one.endMs - other.endMs,
+    );
+}
+
+/** null: it says nothing. Drift counts from wherever it is found; a rate of rows that somebody named is none. */
+function roleOf(cycle: LoggedCycle, rule: DriftRule, scope: readonly string[]): Role | null {
+  if (cycle.scopeKind !== 'keys' && !hasLittleDrift(cycle, rule)) return 'drifted';
+  if (!isMeasure(cycle) || !covers(cycle, scope)) return null;
+  return cycle.complete && !cycle.failed ? 'clean' : 'failed';
 }
 
 /** The shortest end of the run that is as long as the window, or all of it. */
 function inWindow(run: readonly Watched[], totalMs: number, rule: DriftRule): readonly LoggedCycle[] {
   const first = run.findLastIndex((watched) => totalMs - watched.cleanMs >= rule.forMs);
   return run.slice(Math.max(0, first)).map(({ cycle }) => cycle);
-}
-
-interface Watched {
-  readonly cycle: LoggedCycle;
-  /** Clean time when it began. */
-  readonly cleanMs: number;
 }
 
 function covers(cycle: LoggedCycle, scope: readonly string[]): boolean {

@@ -1,6 +1,11 @@
 /**
- * In flight is not drift (design §4): a differing row counts only when it has no undelivered event and stays different, and
+ * In flight is not drift (design §4): a differing row counts only when nothing is on its way to it and it stays different, and
  * unchanged on both sides, across two reads further apart than the relay's lag. Rows are known by fingerprints here, never by values.
+ *
+ * Why two such reads are a proof, whatever the lag: each reads the source, then what is open, then the receiver. Nothing open at
+ * the second read means that every write up to its view of the source has reached the receiver; the receiver's version of the row
+ * says which write it holds, and has not changed since the first read. So the receiver held that last write already then, and
+ * differed from it. Without the version, a row that goes back and forth between two states could be caught twice out of step.
  */
 import type { StoreName } from './direction.ts';
 
@@ -11,24 +16,38 @@ export interface RowSight {
   readonly tenant: string | null;
   readonly legacy: string | null;
   readonly target: string | null;
-  /** An event of the row has not ended. */
+  /** Something is to come: an event of the row has not ended, its parent is moving to another tenant, or it is queued for a fresh read. */
   readonly inFlight: boolean;
+  /** Not null: what is to come has been set aside, and comes only when somebody brings it back. */
+  readonly setAside: SetAside | null;
+  /** What the receiver last applied to the row; null when it keeps no version of it. */
+  readonly version: string | null;
+}
+
+export const SET_ASIDE_STATES = ['parked', 'dead'] as const;
+
+export interface SetAside {
+  readonly state: (typeof SET_ASIDE_STATES)[number];
+  /** Of the event, shortened. */
+  readonly reason: string;
 }
 
 export const DRIFT_KINDS = ['missing', 'extra', 'different'] as const;
 /** As the receiver stands: it lacks a row, it has one too many, or the two differ. */
 export type DriftKind = (typeof DRIFT_KINDS)[number];
 
-/** `moving`: it differs, but has not stood still for two reads yet. */
-export type Verdict = 'converged' | 'in-flight' | 'moving' | 'drift';
+/** `moving`: it differs, but has not stood still for two reads yet. `set-aside`: it differs, and its event waits for somebody. */
+export type Verdict = 'converged' | 'in-flight' | 'set-aside' | 'moving' | 'drift';
 
 /** @param before what the earlier read saw; undefined on the first one. */
 export function judgeRow(before: RowSight | undefined, now: RowSight): Verdict {
   // Covers the fourth case too: neither store has the row any more (prior art, trap 23).
   if (now.legacy === now.target) return 'converged';
+  if (now.setAside !== null) return 'set-aside';
   if (now.inFlight) return 'in-flight';
   if (before === undefined || before.inFlight) return 'moving';
-  return before.legacy === now.legacy && before.target === now.target ? 'drift' : 'moving';
+  const stoodStill = before.legacy === now.legacy && before.target === now.target && before.version === now.version;
+  return stoodStill ? 'drift' : 'moving';
 }
 
 export function driftKindOf(sight: RowSight, authoritative: StoreName): DriftKind {

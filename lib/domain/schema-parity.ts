@@ -51,7 +51,7 @@ export interface Parity {
 
 export function compareTables(legacy: StoreTable, target: StoreTable, declared: Declarations): Parity {
   const found: Found = { table: legacy.name, deltas: [], notes: [] };
-  const touched = touchedColumns(legacy, declared);
+  const touched = touchedColumns(legacy.columns, declared);
   compareColumns(found, legacy, target, declared, touched);
   compareMappings(found, target, declared);
   const renamed = (column: string) => touched.renames.get(column) ?? column;
@@ -62,6 +62,24 @@ export function compareTables(legacy: StoreTable, target: StoreTable, declared: 
   compareTriggers(found, legacy, target, declared);
   compareFacts(found, legacy, target);
   return { deltas: found.deltas, notes: found.notes };
+}
+
+interface Named {
+  readonly name: string;
+}
+
+/** Columns of legacy that nothing carries to the target: not there by name, not read by a mapping, not dropped by the plan. */
+export function uncarriedColumns(
+  legacy: readonly Named[],
+  target: readonly Named[],
+  declared: Pick<Declarations, 'columns' | 'from'>,
+): readonly string[] {
+  const touched = touchedColumns(legacy, declared);
+  return legacy.flatMap(({ name }) => {
+    const carried =
+      target.some((candidate) => candidate.name === name) || touched.renames.has(name) || touched.legacy.has(name);
+    return carried ? [] : [name];
+  });
 }
 
 interface Found {
@@ -79,7 +97,7 @@ interface Touched {
 
 const BARE_COLUMN = /^[A-Za-z_][\w$]*$|^"(?:[^"]|"")+"$/;
 
-function touchedColumns(legacy: StoreTable, { columns, from }: Declarations): Touched {
+function touchedColumns(legacy: readonly Named[], { columns, from }: Pick<Declarations, 'columns' | 'from'>): Touched {
   const renames = new Map<string, string>();
   const onLegacy = new Set<string>();
   const onTarget = new Set<string>();
@@ -89,13 +107,12 @@ function touchedColumns(legacy: StoreTable, { columns, from }: Declarations): To
   }
   for (const [column, expression] of Object.entries(from)) {
     const bare = bareColumn(expression);
-    const plain = bare !== undefined && legacy.columns.some((candidate) => candidate.name === bare);
+    const plain = bare !== undefined && legacy.some((candidate) => candidate.name === bare);
     if (plain && bare !== column) {
       renames.set(bare, column);
       onTarget.delete(column);
     }
-    for (const candidate of legacy.columns)
-      if (!plain && mentions(expression, candidate.name)) onLegacy.add(candidate.name);
+    for (const candidate of legacy) if (!plain && mentions(expression, candidate.name)) onLegacy.add(candidate.name);
   }
   return { legacy: onLegacy, target: onTarget, renames };
 }
@@ -163,17 +180,12 @@ function compareColumns(
         `${label}: its sequence steps by ${twin.increment} in legacy and by ${column.increment} in the target`,
       );
   }
-  for (const { name } of legacy.columns) {
-    const carried =
-      target.columns.some((candidate) => candidate.name === name) ||
-      touched.renames.has(name) ||
-      touched.legacy.has(name);
-    if (!carried)
-      say(
-        found,
-        'column',
-        `column ${name} is only in legacy; declare columns.${name} with \`drop: true\`, or add it to the target`,
-      );
+  for (const name of uncarriedColumns(legacy.columns, target.columns, declared)) {
+    say(
+      found,
+      'column',
+      `column ${name} is only in legacy; declare columns.${name} with \`drop: true\`, or add it to the target`,
+    );
   }
 }
 

@@ -32,9 +32,37 @@ export function isOpen(window: DailyWindow, now: Date): boolean {
   return minute >= window.fromMinute || minute < window.toMinute;
 }
 
+const MINUTE_MS = 60_000;
+const DAY_MINUTES = 1_440;
+/** Clocks are put forward or back by at most two hours. */
+const SHIFT_MINUTES = 121;
+
+/**
+ * The first moment from `now` on at which the window is open, to the minute; `now` itself where it is open. A window that a change
+ * to summer time leaps over does not open on that day.
+ */
+export function nextOpening(window: DailyWindow, now: Date): Date {
+  if (isOpen(window, now)) return now;
+  const minute = Math.floor(now.getTime() / MINUTE_MS) * MINUTE_MS;
+  const ahead = (window.fromMinute - minuteOfDay(now, window.zone) + DAY_MINUTES) % DAY_MINUTES;
+  for (let day = 0; ; day++) {
+    const nominal = minute + (ahead + day * DAY_MINUTES) * MINUTE_MS;
+    // By the clock of today; the clock of then may have been changed in between.
+    for (let shift = -SHIFT_MINUTES; shift <= SHIFT_MINUTES; shift++) {
+      const candidate = new Date(nominal + shift * MINUTE_MS);
+      if (candidate.getTime() > now.getTime() && isOpen(window, candidate)) return candidate;
+    }
+  }
+}
+
+/** Share of a day for which the window is open, 0 to 1. */
+export function openShare({ fromMinute, toMinute }: DailyWindow): number {
+  return ((toMinute - fromMinute + DAY_MINUTES) % DAY_MINUTES) / DAY_MINUTES;
+}
+
 function isTimeZone(zone: string): boolean {
   try {
-    new Intl.DateTimeFormat('en-GB', { timeZone: zone });
+    formatterOf(zone);
     return true;
   } catch {
     return false;
@@ -42,12 +70,23 @@ function isTimeZone(zone: string): boolean {
 }
 
 function minuteOfDay(now: Date, zone: string): number {
-  const parts = new Intl.DateTimeFormat('en-GB', {
+  const parts = formatterOf(zone).formatToParts(now);
+  const numberOf = (type: string) => Number(parts.find((part) => part.type === type)?.value);
+  return numberOf('hour') * 60 + numberOf('minute');
+}
+
+/** To make one costs a hundred times what it costs to use it, and a copy asks before each batch. */
+const FORMATTERS = new Map<string, Intl.DateTimeFormat>();
+
+function formatterOf(zone: string): Intl.DateTimeFormat {
+  const known = FORMATTERS.get(zone);
+  if (known !== undefined) return known;
+  const made = new Intl.DateTimeFormat('en-GB', {
     timeZone: zone,
     hour: '2-digit',
     minute: '2-digit',
     hourCycle: 'h23',
-  }).formatToParts(now);
-  const numberOf = (type: string) => Number(parts.find((part) => part.type === type)?.value);
-  return numberOf('hour') * 60 + numberOf('minute');
+  });
+  FORMATTERS.set(zone, made);
+  return made;
 }

@@ -64,6 +64,14 @@ const EVERYWHERE = {
     retries: 3,
     backoff: { first: '1s', factor: 4, max: '60s', jitterPercent: 20 },
     statementTimeout: '30s',
+    throttle: {
+      statement: '2s',
+      replicationLag: '10s',
+      connectionsPercent: 80,
+      deadPercent: 20,
+      vacuum: true,
+      walMegabytesPerSecond: 128,
+    },
   },
   reads: {
     route: '/api/v2/data',

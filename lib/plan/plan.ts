@@ -1,5 +1,5 @@
 /** The plan: everything that other folders use of it. */
-export { type DailyWindow, isOpen } from './daily-window.ts';
+export { type DailyWindow, isOpen, nextOpening, openShare } from './daily-window.ts';
 export { resolvedDefaults, VALIDATION_SCOPE } from './environments.ts';
 export { type Deviation, deviations, GUIDE_LIMITS, guideValue, limitOf } from './guide-limits.ts';
 export { planHash } from './hash.ts';

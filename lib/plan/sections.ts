@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { DAILY_WINDOW_FORM, parseDailyWindow } from './daily-window.ts';
-import { choice, count, duration, flag, percent, share, text } from './fields.ts';
+import { choice, count, duration, durationOrNone, flag, percent, share, text } from './fields.ts';
 
 export const ISOLATION_LEVELS = ['READ COMMITTED', 'REPEATABLE READ'] as const;
 export const DIGEST_FORMS = ['fast', 'exact', 'md5'] as const;
@@ -131,8 +131,12 @@ export const reconcileSchema = z
 
 export const backfillSchema = z
   .strictObject({
-    batchRows: count('rows a batch', 1, 10_000),
-    batchesPerSecond: count('batches a second (the guide’s rate_limit_qps), over all workers', 1, 10_000),
+    batchRows: count('rows a batch (the guide’s batch_size)', 1, 10_000),
+    batchesPerSecond: count(
+      'batches a second (the guide’s rate_limit_qps), over all workers; times batchRows are rows a second',
+      1,
+      10_000,
+    ),
     concurrency: count('workers that copy at once', 1, 100),
     conflict: choice('which side wins', CONFLICT_RULES),
     retries: count('retries of a batch', 0, 20),
@@ -154,6 +158,16 @@ export const backfillSchema = z
       })
       .meta({ description: 'copy only in this daily window; absent: at any time', 'x-unit': 'daily window' })
       .optional(),
+    throttle: z
+      .strictObject({
+        statement: durationOrNone('smoothed time of its own write statements'),
+        replicationLag: durationOrNone('lag of the slowest replica of the target; the only limit that pauses'),
+        connectionsPercent: percent('connections in use, of those that are not reserved'),
+        deadPercent: percent('dead rows, of the worst table that is written'),
+        vacuum: flag('half the rate while vacuum works on a table that is written'),
+        walMegabytesPerSecond: count('WAL that the target writes, MiB a second', 1, 100_000),
+      })
+      .meta({ description: 'from these on the copy slows down by steps: 1/2, 1/4, 1/8 of its rate' }),
   })
   .meta({ description: 'phase 3, history' });
 

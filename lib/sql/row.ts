@@ -6,15 +6,23 @@ import { quoteIdentifier, quoteLiteral, quoteRelation } from './identifier.ts';
 export type TablesByName = ReadonlyMap<string, MigratedTable>;
 
 /**
- * The row key as text: a JSON list of the key's values, the same in both stores under Crossfade's session settings.
- * numeric 1.0 and 1.00 are one key, so their scale is trimmed.
+ * The row key as text: a JSON list of the key's values, the same in both stores and under any TimeZone, DateStyle and bytea_output.
+ * Floats and intervals as keys lean on the settings that Crossfade's roles and triggers pin.
  */
 export function rowKeyOf(table: MigratedTable, row: string): string {
-  const parts = table.key.map(({ name, type }) => {
-    const value = `${row}.${quoteIdentifier(name)}`;
-    return type.startsWith('numeric') ? `trim_scale(${value})` : value;
-  });
+  const parts = table.key.map(({ name, type }) => keyPart(`${row}.${quoteIdentifier(name)}`, type));
   return `json_build_array(${parts.join(', ')})::text`;
+}
+
+function keyPart(value: string, type: string): string {
+  // 1.0 and 1.00 are one key.
+  if (type.startsWith('numeric')) return `trim_scale(${value})`;
+  // No backslash in a literal: capture runs in sessions of applications, where standard_conforming_strings may be off.
+  if (type === 'bytea') return `chr(92) || 'x' || encode(${value}, 'hex')`;
+  // As JSON prints it in UTC, whatever the session's zone is: 2026-01-01T00:00:00+00:00.
+  if (/^timestamp(\(\d\))? with time zone$/.test(type))
+    return `CASE WHEN isfinite(${value}) THEN replace((to_json(${value} AT TIME ZONE 'UTC') #>> '{}') || '+00:00', ' BC+00:00', '+00:00 BC') ELSE to_json(${value}) #>> '{}' END`;
+  return value;
 }
 
 /** The key's columns as typed values taken from a row key in text form. */

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { type Measured, measureInTurns, type Variant } from '../../bench/measure.ts';
 import { renderReport } from '../../bench/relay/report.ts';
-import { judge, type RelayResult, ratioOf } from '../../bench/relay/result.ts';
+import { judge, type RelayResult } from '../../bench/relay/result.ts';
+import { ratioOf } from '../../bench/verdict.ts';
 
 /** A variant that was measured at these rates. */
 const at = (id: string, ...rates: number[]): Measured => ({

@@ -10,11 +10,14 @@ import { retryEvent } from '../../lib/application/relay/retry-event.ts';
 import { loadPlan } from '../../lib/plan/plan.ts';
 import { SqlError } from '../../lib/ports/sql.ts';
 import { memoryDeps, openAs, planText } from '../support/memory-deps.ts';
+import { deliverLate } from './late-delivery.ts';
 import type { RelayInput } from './stage.ts';
 
 // The parent wrote it.
 const input = JSON.parse(process.env.CHAOS ?? '{}') as RelayInput;
-const deps = memoryDeps(loadPlan(planText(input.plan), 'chaos.yaml'), openAs(input.urls, input.roles), systemClock);
+const opened = openAs(input.urls, input.roles);
+const databases = input.delays === undefined ? opened : deliverLate(opened, input.delays);
+const deps = memoryDeps(loadPlan(planText(input.plan), 'chaos.yaml'), databases, systemClock);
 // What the relays say, for whoever looks into a failed seed.
 if (process.env.CHAOS_LOG === '1')
   Object.assign(deps.log, {

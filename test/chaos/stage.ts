@@ -19,6 +19,7 @@ import type { Purpose } from '../../lib/ports/sql.ts';
 import { roleNames } from '../../lib/sql/install/roles.ts';
 import { memoryDeps, openAs, planText } from '../support/memory-deps.ts';
 import { makeRoles } from '../support/migration.ts';
+import type { Delays } from './late-delivery.ts';
 import { tapWire, type WireTap } from './wire-tap.ts';
 
 export interface RelayInput {
@@ -26,6 +27,8 @@ export interface RelayInput {
   readonly roles: Readonly<Record<Purpose, string>>;
   readonly plan: string;
   readonly seconds: number;
+  /** Makes deliveries late: each step of one waits, now and then, for up to `maxMs`. */
+  readonly delays?: Delays | undefined;
 }
 
 export interface RelayWorker {
@@ -135,7 +138,7 @@ export async function setStage(spec: {
   };
 }
 
-function startWorker(input: RelayInput): RelayWorker {
+export function startWorker(input: RelayInput): RelayWorker {
   const launch = () =>
     spawn(process.execPath, [fileURLToPath(new URL('./relay-process.ts', import.meta.url))], {
       env: { ...process.env, CHAOS: JSON.stringify(input) },

@@ -34,9 +34,20 @@ export interface Traffic {
   stop(): Promise<void>;
 }
 
+export interface TrafficOptions {
+  readonly sessions?: number;
+  /** Transactions a second that all sessions together aim at; default: as many as come with a pause of 12 ms after each. */
+  readonly perSecond?: number | undefined;
+  /** Accounts that are left alone from the moment they are in here. */
+  readonly frozen?: ReadonlySet<string>;
+  /** How many in a thousand are swaps, key updates, deletes with children or moves, whose events hold each other up. Default: four in ten. */
+  readonly roughPerMille?: number;
+}
+
 /** Deadlock, serialization, and a value or parent that another session has taken away. */
 const OWN_TROUBLE = new Set(['40P01', '40001', '23505', '23503']);
 const SESSIONS = 4;
+const PAUSE_MS = 12;
 const HOT = 12;
 /** The last one is off. */
 const TENANTS = ['acme', 'globex', 'umbrella'];
@@ -44,7 +55,11 @@ const TENANTS = ['acme', 'globex', 'umbrella'];
 export const SEED_ROWS = `INSERT INTO accounts SELECT i, CASE WHEN i % 2 = 0 THEN 'acme' ELSE 'globex' END, 'h' || i, nextval('stamps') FROM generate_series(1, ${HOT}) AS i;
 INSERT INTO entries SELECT i, 1, nextval('stamps') FROM generate_series(1, ${HOT}) AS i`;
 
-export function startTraffic(url: string, random: () => number): Traffic {
+export function startTraffic(
+  url: string,
+  random: () => number,
+  { sessions: count = SESSIONS, perSecond, frozen = new Set(), roughPerMille }: TrafficOptions = {},
+): Traffic {
   const ledger: Acknowledged[] = [];
   const failures = new Set<string>();
   let stopped = false;
@@ -53,10 +68,12 @@ export function startTraffic(url: string, random: () => number): Traffic {
   const pick = (count: number) => Math.floor(random() * count);
   const session = async () => {
     let client: pg.Client | undefined;
+    const everyMs = perSecond === undefined ? undefined : (1_000 * count) / perSecond;
+    let due = performance.now();
     while (!stopped) {
       try {
         client ??= await open(url);
-        const wrote = await writeOnce(client, pick, () => ++nextId);
+        const wrote = await writeOnce(client, pick, () => ++nextId, frozen, kindOf(pick, roughPerMille));
         ledger.push(...wrote);
         done += 1;
       } catch (error) {
@@ -71,11 +88,12 @@ export function startTraffic(url: string, random: () => number): Traffic {
         client = undefined;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
-      await new Promise((resolve) => setTimeout(resolve, 12));
+      due = everyMs === undefined ? performance.now() + PAUSE_MS : Math.max(due + everyMs, performance.now());
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
     }
     await client?.end().catch(() => undefined);
   };
-  const sessions = Array.from({ length: SESSIONS }, session);
+  const sessions = Array.from({ length: count }, session);
   return {
     ledger,
     failures,
@@ -94,10 +112,21 @@ async function open(url: string): Promise<pg.Client> {
   return client;
 }
 
+const ROUGH = [5, 6, 7, 9];
+const SMOOTH = [0, 1, 2, 3, 4, 10, 11];
+
+function kindOf(pick: (count: number) => number, roughPerMille: number | undefined): number {
+  if (roughPerMille === undefined) return pick(10);
+  const kinds = pick(1_000) < roughPerMille ? ROUGH : SMOOTH;
+  return kinds[pick(kinds.length)] ?? 0;
+}
+
 async function writeOnce(
   client: pg.Client,
   pick: (count: number) => number,
   newId: () => number,
+  frozen: ReadonlySet<string>,
+  kind: number,
 ): Promise<readonly Acknowledged[]> {
   const written: Acknowledged[] = [];
   const run = async (table: Acknowledged['table'], sql: string, values: readonly unknown[]) => {
@@ -109,10 +138,11 @@ async function writeOnce(
   };
   const hot = async () => {
     const { rows } = await client.query<{ id: string }>('SELECT id FROM accounts ORDER BY id LIMIT $1', [HOT * 2]);
-    return rows[pick(rows.length)]?.id ?? '0';
+    const free = rows.filter(({ id }) => !frozen.has(id));
+    return free[pick(free.length)]?.id ?? '0';
   };
   await client.query('BEGIN');
-  switch (pick(10)) {
+  switch (kind) {
     case 0:
     case 1:
     case 2:
@@ -154,6 +184,17 @@ async function writeOnce(
         await hot(),
         newId(),
       ]);
+      break;
+    case 10:
+      await client.query('DELETE FROM entries WHERE account_id = $1 AND n = $2', [await hot(), 1 + pick(3)]);
+      break;
+    case 11:
+      // Often one that was deleted a moment ago.
+      await run(
+        'entries',
+        `INSERT INTO entries SELECT id, $2::bigint, nextval('stamps') FROM accounts WHERE id = $1 ON CONFLICT DO NOTHING`,
+        [await hot(), 1 + pick(3)],
+      );
       break;
     default:
       await run('accounts', `UPDATE accounts SET tenant_id = $2, stamp = nextval('stamps') WHERE id = $1`, [

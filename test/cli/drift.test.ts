@@ -1,6 +1,12 @@
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { DriftShowPayload, DriftStatusPayload } from '../../lib/application/operate/drift.ts';
+import type { DriftExplainPayload } from '../../lib/application/operate/explain-drift.ts';
+import type { TraceAnswer } from '../../lib/contracts/trace.ts';
 import { aCycle, aDifference, aTenant, NOON } from './support/records.ts';
-import { createWorld } from './support/world.ts';
+import { createWorld, type TestWorld } from './support/world.ts';
 
 async function worldWithDrift() {
   const world = createWorld();
@@ -94,4 +100,262 @@ test('a difference that is open keeps the exit code at 4', async () => {
 
   expect(exit).toBe(4);
   expect(world.stdout).toContain('next: npx crossfade drift show');
+});
+
+const HOUR = 3_600_000;
+
+/** Hourly full passes over two tables from noon on; `drifted` says where rows drifted in the cycle of that hour. */
+async function worldWithCycles(hours: number, drifted: Readonly<Record<number, 'orders' | 'currencies'>> = {}) {
+  const world = createWorld();
+  for (const tenant of ['acme', 'globex']) await world.documents.put('tenant', tenant, aTenant({ tenant }), 'absent');
+  const none = { missing: 0, extra: 0, different: 0 };
+  const tally = { chunks: 4, differingChunks: 0, inFlight: 0, unsettled: 0, repaired: 0, leftOut: 0 };
+  for (let hour = 0; hour < hours; hour++) {
+    const at = new Date(Date.parse(NOON) + hour * HOUR);
+    const where = drifted[hour];
+    const cycle = aCycle({
+      startedAt: at.toISOString(),
+      endedAt: new Date(at.getTime() + 30_000).toISOString(),
+      tenants: ['*', 'acme', 'globex'],
+      tables: [
+        { ...tally, table: 'currencies', rows: 180, drift: { ...none, different: where === 'currencies' ? 1 : 0 } },
+        { ...tally, table: 'orders', rows: 2_000_000, drift: { ...none, different: where === 'orders' ? 1 : 0 } },
+      ],
+      byTenant: { '*': { rows: 180, drift: 0 }, acme: { rows: 1_000_000, drift: where === undefined ? 0 : 1 } },
+      rows: 2_000_180,
+      drift: where === undefined ? 0 : 1,
+      driftPercent: where === undefined ? 0 : 0.00005,
+      coveragePercent: 100,
+    });
+    await world.documents.put('cycle', cycle.startedAt, cycle, 'absent');
+  }
+  await world.clock.advance(hours * HOUR);
+  return world;
+}
+
+test('fits into 80 columns and says what comes next, what is needed and what would start it again', async () => {
+  const world = await worldWithCycles(30, { 10: 'orders' });
+
+  await world.run('drift', 'status');
+
+  for (const line of world.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  expect(world.stdout).toMatch(/progress +█+░+ 41 %/);
+  expect(world.stdout).toMatch(/earliest +2026-01-08 12:00:00Z, if all stays clean/);
+  expect(world.stdout).toMatch(/last cycle +2026-01-06 17:00:00Z, checksum full, 30s, covers 100 %/);
+  expect(world.stdout).toMatch(/next cycle +due 2026-01-06 18:00:00Z, missed after 2026-01-06 19:00:30Z/);
+  expect(world.stdout).toContain('- a full pass with 21 drifted rows or more');
+  expect(world.stdout).toMatch(/none that has begun by 2026-01-06 19:00:30Z, starts\s+it again/);
+});
+
+test('shows the clocks of tables and tenants, worst first, and all of them with --json', async () => {
+  const world = await worldWithCycles(30, { 10: 'currencies' });
+
+  const { payload } = await world.json<DriftStatusPayload>('drift', 'status');
+  await world.run('drift', 'status');
+
+  expect(payload.tenantClocks.map(({ subject, cleanMs }) => [subject, cleanMs / HOUR])).toEqual([
+    ['acme', 30],
+    ['*', 30],
+    ['globex', 30],
+  ]);
+  expect(world.stdout).toMatch(/acme +runs +1d 6h +1000000 +1 +/);
+  expect(world.stdout).toMatch(/shared rows +runs +1d 6h +180 +0 +1\.65 %/);
+});
+
+test('the tables of the deployed plan each have to pass', async () => {
+  const world = await worldWithCycles(80, { 30: 'currencies' });
+  const reconcile = {
+    gate: { for: 72 * HOUR, driftPercent: 0.001, minimumRows: 100_000 },
+    alert: { driftPercent: 0.01, cycles: 5 },
+    cycle: HOUR,
+    missedCycle: 'restart',
+  };
+  const plan = {
+    reconcile,
+    windows: {},
+    approvals: {},
+    tenants: { kind: 'none' },
+    tables: { currencies: { every: null }, orders: { every: null } },
+  };
+  await world.documents.put('progress', 'plan', { work: 'plan', state: { hash: 'h', plan }, at: NOON }, 'absent');
+
+  const { payload } = await world.json<DriftStatusPayload>('drift', 'status');
+
+  expect(payload.clock.pass).toBe(false);
+  expect(payload.tableClocks.map(({ subject, pass, cleanMs }) => [subject, pass, cleanMs / HOUR])).toEqual([
+    ['currencies', false, 49],
+    ['orders', true, 80],
+  ]);
+  expect(payload.clock.reasons).toEqual([expect.stringMatching(/^table currencies: the clock has run 49h of 72h/)]);
+});
+
+test('says that a cycle is missed', async () => {
+  const world = await worldWithCycles(10);
+  await world.clock.advance(3 * HOUR);
+
+  await world.run('drift', 'status');
+
+  expect(world.stdout).toMatch(/next cycle +was due 2026-01-05 22:00:00Z, and is missed/);
+  expect(world.stdout).toContain('no cycle has ended well for 3h');
+});
+
+test('shows what became of differences, by cycle and page by page', async () => {
+  const world = await worldWithDrift();
+  const seen = [{ cycle: '2026-01-04T10:00:00.000Z', kind: 'missing' as const, columns: [] }];
+  const gone = aDifference({ rowKey: '{"id":6}', repairedAt: NOON, endedBy: 'converged', seen });
+  await world.documents.put('drift', 'orders#{"id":6}', gone, 'absent');
+
+  const all = await world.json<DriftShowPayload>('drift', 'show', '--all');
+  const first = await world.json<DriftShowPayload>('drift', 'show', '--all', '--limit', '3');
+  const rest = await world.json<DriftShowPayload>('drift', 'show', '--all', '--after', first.payload.nextPage ?? '');
+  const ofCycle = await world.json<DriftShowPayload>('drift', 'show', '--cycle', '2026-01-04T10');
+
+  expect(all.payload.differences.map(({ rowKey, state }) => [rowKey, state])).toEqual([
+    ['{"id":6}', 'gone'],
+    ['{"id":7}', 'open'],
+    ['{"id":8}', 'open'],
+    ['{"id":9}', 'repaired'],
+  ]);
+  expect([...first.payload.differences, ...rest.payload.differences]).toEqual(all.payload.differences);
+  expect(rest.payload.nextPage).toBeNull();
+  expect(ofCycle).toMatchObject({ exit: 0, payload: { total: 1, open: 0 } });
+});
+
+const STEP = {
+  direction: 'forward',
+  store: 'legacy',
+  table: 'orders',
+  rowKey: '[7]',
+  correlationId: 'web-1',
+  detail: '',
+} as const;
+const ROW = {
+  direction: 'forward',
+  table: 'orders',
+  rowKey: '[7]',
+  version: 'event 1/41',
+  deleted: false,
+  repair: null,
+} as const;
+const DELIVERED: TraceAnswer = {
+  at: '2026-01-05T12:00:05.000Z',
+  steps: [
+    { ...STEP, seq: '41', at: '2026-01-05T12:00:00.000001Z', what: 'captured' },
+    { ...STEP, seq: '41', store: 'target', at: '2026-01-05T12:00:00.210000Z', what: 'applied', detail: 'written' },
+    { ...STEP, seq: '41', at: '2026-01-05T12:00:00.220000Z', what: 'published' },
+  ],
+  rows: [{ ...ROW, digests: { legacy: 'a1b2', target: 'ffff' }, same: false, columns: ['amount'] }],
+  truncated: false,
+  gaps: [],
+};
+
+/** The relay answers at the first look. */
+function answerWith(world: TestWorld, answer: TraceAnswer): void {
+  const get = world.documents.get.bind(world.documents);
+  world.documents.get = async (kind, id) => {
+    const stored = await get(kind, id);
+    if (kind !== 'progress' || !id.startsWith('trace/') || stored === undefined) return stored;
+    const [question] = await world.documents.list('progress', { from: 'trace/', to: 'trace0' });
+    if (question !== undefined)
+      await world.documents.put(
+        'progress',
+        id,
+        { ...question.value, state: { ...question.value.state, answer } },
+        'any',
+      );
+    return get(kind, id);
+  };
+}
+
+test('tells the history of a row from capture to now, with the columns that differ, and never a value', async () => {
+  const world = createWorld();
+  const seen = [{ cycle: NOON, kind: 'different' as const, columns: ['amount'] }];
+  await world.documents.put('tenant', 'acme', aTenant({ tenant: 'acme' }), 'absent');
+  await world.documents.put('drift', 'orders#[7]', aDifference({ rowKey: '[7]', seen }), 'absent');
+  answerWith(world, DELIVERED);
+
+  const exit = await world.run('drift', 'explain', 'orders', '7');
+
+  expect(exit).toBe(4);
+  expect(world.stdout.replaceAll('\n', ' ')).toContain(
+    'every event of the row has ended, and they differ in amount: drift that no delivery will mend',
+  );
+  for (const line of world.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  expect(world.stdout).toMatch(/tenant +acme, dualwrite, on, copied, generation 1/);
+  expect(world.stdout).toMatch(/cycles that saw it differ\n +2026-01-05 12:00:00Z {2}different: amount/);
+  const order = ['legacy captured', 'target applied', 'legacy published', 'version in force event 1/41'];
+  const places = order.map((words) => world.stdout.indexOf(words));
+  expect(places).toEqual(places.toSorted((one, other) => one - other));
+  expect(places[0]).toBeGreaterThan(0);
+  expect(world.stdout).toContain('#41, correlation id web-1');
+  expect(world.stdout).toContain('next: npx crossfade reconcile --table=orders --repair');
+});
+
+test.each([
+  ['parked', 'event 41 of the row is parked', 4, 'redrive --dry-run'],
+  ['pending', 'what differs is in flight, not drift', 4, 'status'],
+] as const)('says what it waits for when its event is %s', async (what, words, expected, next) => {
+  const world = createWorld();
+  await world.documents.put('drift', 'orders#[7]', aDifference({ rowKey: '[7]' }), 'absent');
+  answerWith(world, { ...DELIVERED, steps: [...DELIVERED.steps.slice(0, 1), { ...STEP, seq: '41', at: null, what }] });
+
+  const exit = await world.run('drift', 'explain', 'orders', '[7]');
+
+  expect(exit).toBe(expected);
+  expect(world.stdout.replaceAll('\n', ' ')).toContain(words);
+  expect(world.stdout).toContain(`next: npx crossfade ${next}`);
+});
+
+test('a row that no cycle found, and that is the same now, is told too, and exits 0', async () => {
+  const world = createWorld();
+  answerWith(world, { ...DELIVERED, rows: [{ ...ROW, digests: { legacy: 'a1', target: 'a1' }, same: true }] });
+
+  const { exit, payload } = await world.json<DriftExplainPayload>('drift', 'explain', 'orders', '7');
+
+  expect(exit).toBe(0);
+  expect(payload).toMatchObject({ difference: null, differs: false, verdict: 'both stores hold the same now' });
+});
+
+test('tells what is on record when nobody answers, and names the gap', async () => {
+  const world = await worldWithDrift();
+
+  const waited = await world.json<DriftExplainPayload>('drift', 'explain', 'orders', '{"id":7}');
+  const unasked = await world.json<DriftExplainPayload>('drift', 'explain', 'orders', '{"id":7}', '--no-wait');
+
+  expect(waited.payload.gaps[0]).toContain('the relay has not answered within 90 s');
+  expect(unasked.payload.gaps).toEqual(['the stores were not asked (--no-wait)']);
+});
+
+test('writes the report as one file', async () => {
+  const world = await worldWithCycles(30, { 10: 'orders' });
+  const out = join(await mkdtemp(join(tmpdir(), 'drift-')), 'drift.html');
+
+  const exit = await world.run('drift', 'report', '--out', out);
+
+  const page = await readFile(out, 'utf8');
+  expect(exit).toBe(0);
+  expect(world.stdout).toContain(`wrote ${out}`);
+  expect(page).toContain('<svg');
+  expect(page).not.toMatch(/(src|href)=/);
+});
+
+test('counts a cycle that its execution left behind as failed, as the gate does', async () => {
+  const world = await worldWithCycles(30);
+  const startedAt = world.clock.now().toISOString();
+  const state = {
+    cycle: startedAt,
+    execution: 'gone',
+    startedAt,
+    tenants: ['*', 'acme', 'globex'],
+    tables: [],
+    scopeKind: 'full',
+    mode: 'checksum',
+  };
+  await world.documents.put('progress', 'reconcile/open', { work: 'reconcile/open', state, at: startedAt }, 'absent');
+  await world.clock.advance(1_800_000);
+
+  const { payload } = await world.json<DriftStatusPayload>('drift', 'status');
+
+  expect(payload.clock).toMatchObject({ cleanMs: 0, last: { startedAt, clean: false } });
+  expect(payload.clock.reasons[0]).toContain(`the cycle of ${startedAt} failed`);
 });

@@ -57,7 +57,7 @@ function faultOfLocal([command = '', ...options]: readonly string[]): string | u
 }
 
 function faultOfBench([suite = '', ...options]: readonly string[]): string | undefined {
-  if (suite !== 'relay') return `npm run bench has no suite ${suite}`;
+  if (!['relay', 'reconcile'].includes(suite)) return `npm run bench has no suite ${suite}`;
   const unknown = options.find((word) => word.startsWith('--') && !BENCH_USAGE.includes(`[${word}`));
   return unknown === undefined ? undefined : `npm run bench has no option ${unknown}`;
 }

@@ -170,7 +170,7 @@ describe('schedules', () => {
     control.hasResourceProperties('AWS::Scheduler::Schedule', {
       ScheduleExpression: 'rate(30 minutes)',
       Target: Match.objectLike({
-        Input: '{"plan":"shop","requestedBy":"schedule"}',
+        Input: '{"plan":"shop","requestedBy":"schedule","scopeKind":"due"}',
         DeadLetterConfig: Match.anyValue(),
       }),
     });

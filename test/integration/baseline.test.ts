@@ -54,6 +54,14 @@ describe('compare-schemas', () => {
     expect(result.gates).toMatchObject([{ gate: 'schema-deltas', value: 0, pass: true }]);
   });
 
+  it('notes which digest later comparisons will use, once there is something to compare', async () => {
+    const shop = await given();
+
+    const result = await compareSchemas(shop.deps, RUN, null);
+
+    expect(result.notes).toContainEqual(expect.stringMatching(/^fast digests for .*orders/));
+  });
+
   it('names every undeclared delta and refuses', async () => {
     const shop = await given();
     await shop.target.query(`

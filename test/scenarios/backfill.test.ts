@@ -1,6 +1,7 @@
 /** History is copied under live writes, a killed run goes on, what cannot be copied refuses, and only an equal copy counts. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createVirtualClock } from '../../lib/adapters/memory/clock.ts';
+import { BACKFILL_CONTROL, readPace } from '../../lib/application/backfill/control.ts';
 import type { TableProgress } from '../../lib/application/backfill/progress.ts';
 import type { Deps } from '../../lib/application/deps.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
@@ -79,6 +80,12 @@ async function backfill(deps: Deps, runs = run): Promise<readonly StepResult[]> 
   return results;
 }
 
+/** The same migration under other numbers of the plan's section. */
+function withBackfill(numbers: Partial<Deps['plan']['backfill']>): Deps {
+  const { plan } = shop.deps;
+  return { ...shop.deps, plan: { ...plan, backfill: { ...plan.backfill, ...numbers } } };
+}
+
 const both = async (sql: string) => ({
   legacy: (await shop.legacy.query(sql)).rows,
   target: (await shop.target.query(sql)).rows,
@@ -87,7 +94,7 @@ const progressOf = async (table: string) =>
   (await shop.deps.documents.get('progress', `backfill/${table}`))?.value.state as unknown as TableProgress | undefined;
 
 /** A database that fails when the test says so: `count` statements of the backfill role pass first. */
-function failingAfter(deps: Deps, count: number, error: Error, times = 1): Deps {
+function failingAfter(deps: Deps, count: number, error: Error, times = 1, only = ''): Deps {
   let left = count;
   let failures = times;
   return {
@@ -100,6 +107,7 @@ function failingAfter(deps: Deps, count: number, error: Error, times = 1): Deps 
         return {
           ...session,
           query: (statement) => {
+            if (!statement.text.includes(only)) return session.query(statement);
             left -= 1;
             if (left < 0 && failures > 0) {
               failures -= 1;
@@ -147,7 +155,7 @@ describe('backfill', () => {
   });
 
   it('goes on after the last page that was applied when a run was killed, and copies no row twice', async () => {
-    const killed = failingAfter(shop.deps, 3, new Error('the function was killed'));
+    const killed = failingAfter(withBackfill({ concurrency: 1 }), 3, new Error('the function was killed'));
     await expect(backfill(killed)).rejects.toThrow('killed');
     const halfway = await progressOf('orders');
     expect(halfway).toMatchObject({ done: false });
@@ -162,6 +170,57 @@ describe('backfill', () => {
     );
     expect(rows.length).toBe(100 - (halfway?.rows ?? 0));
     expect(halfway?.rows).toBeGreaterThan(0);
+  });
+
+  it('misses nothing where several workers were killed at once, and writes no equal row anew', async () => {
+    const several = withBackfill({ concurrency: 4, batchRows: 5 });
+    const killed = failingAfter(several, 9, new Error('the function was killed'), 1, 'backfill-orders-');
+    await expect(backfill(killed)).rejects.toThrow('killed');
+    const halfway = await progressOf('orders');
+    const places = async () =>
+      new Map(
+        (await shop.target.query(`SELECT id, ctid::text AS place FROM orders WHERE tenant_id = 'acme'`)).rows.map(
+          (row: { id: string; place: string }) => [row.id, row.place],
+        ),
+      );
+    const before = await places();
+
+    const results = await backfill(several);
+
+    expect(results.at(-1)?.gates[0]?.pass).toBe(true);
+    expect(halfway?.rows ?? 0).toBeLessThan(100);
+    const after = await places();
+    const moved = [...before].filter(([id, place]) => after.has(id) && after.get(id) !== place);
+    expect(moved).toEqual([]);
+  });
+
+  it('is paused and tuned while it runs, and says both in its notes and its pace', async () => {
+    const { documents } = shop.deps;
+    const mark = { by: 'alice', at: '2026-01-05T12:00:00.000Z', why: 'nightly load' };
+    await documents.put(
+      'progress',
+      BACKFILL_CONTROL,
+      { work: BACKFILL_CONTROL, state: { paused: mark }, at: mark.at },
+      'any',
+    );
+    const planned = await backfillMachine.steps['plan-copy']?.(shop.deps, run, null);
+
+    const paused = await backfillMachine.steps.copy?.(shop.deps, run, planned?.data);
+
+    expect(paused).toMatchObject({ again: true, waitSeconds: 60 });
+    expect(paused?.notes.at(-1)).toBe(
+      'paused by alice since 2026-01-05T12:00:00.000Z: nightly load; run: npx crossfade backfill resume',
+    );
+    expect((await readPace(documents))?.stop).toBe('paused');
+
+    const tuned = { ...mark, batchesPerSecond: 5_000, batchRows: 7 };
+    await documents.put('progress', BACKFILL_CONTROL, { work: BACKFILL_CONTROL, state: { tuned }, at: mark.at }, 'any');
+    const results = await backfill(shop.deps);
+    await documents.remove('progress', BACKFILL_CONTROL);
+
+    expect(results.at(-1)?.gates[0]?.pass).toBe(true);
+    expect(results[1]?.notes).toContain('5000 batches a second of 7 rows: at most 35000 rows a second');
+    expect((await progressOf('orders'))?.batches).toBe(Math.ceil(99 / 7));
   });
 
   it('does not overwrite or resurrect what was written while it read', async () => {
@@ -271,7 +330,8 @@ describe('backfill', () => {
     const planned = await backfillMachine.steps['plan-copy']?.(deps, run, null);
 
     const closed = await backfillMachine.steps.copy?.(deps, run, planned?.data);
-    expect(closed).toMatchObject({ again: true, waitSeconds: 60 });
+    expect(closed).toMatchObject({ again: true, waitSeconds: 300 });
+    expect(closed?.notes.at(-1)).toBe('outside the off-peak window; opens at 2026-01-05T22:00:00.000Z (UTC)');
 
     clock.set(new Date('2026-01-05T23:00:00Z'));
     await backfill(deps);

@@ -96,7 +96,12 @@ describe('a schema of another shape', () => {
     let calls = 0;
     let result: Awaited<ReturnType<typeof comparePass>>;
     do {
-      result = await comparePass(migration, comparison, { id: 'test', until: shop.deps.clock.now() });
+      result = await comparePass(migration, comparison, {
+        id: 'test',
+        until: shop.deps.clock.now(),
+        concurrency: 1,
+        chunksPerSpan: 1,
+      });
       calls += 1;
     } while (result === undefined);
 

@@ -121,7 +121,7 @@ describe('a purpose', () => {
       'foreign_write',
       'before_image',
     ],
-    backfill: ['control', 'row_version', 'admission', 'repair_queue', 'applied_log', 'before_image'],
+    backfill: ['control', 'row_version', 'admission', 'repair_queue', 'applied_log', 'before_image', 'repair_image'],
     compare: [],
     fence: ['control', 'source', 'tenant_state'],
     read: [],

@@ -20,7 +20,7 @@ import { SHOP_SQL } from '../support/shop.ts';
 const PLAN = `
 tenants: { column: tenant_id }
 reconcile:
-  { cycle: 1h, fullEvery: 1h, chunkRows: 10, splitRows: 3, recheckAfter: 5s, haltDriftPercent: 50, gate: { for: 3h, minimumRows: 100 }, repair: { automatic: false, capRows: 5 } }
+  { cycle: 1h, fullEvery: 1h, chunkRows: 10, splitRows: 3, chunksPerBatch: 2, recheckAfter: 5s, haltDriftPercent: 50, gate: { for: 3h, minimumRows: 100 }, repair: { automatic: false, capRows: 5 } }
 tables:
   currencies: { tenant: none }
   orders: { updatedAtColumn: updated_at, criticalColumns: [amount] }
@@ -304,7 +304,7 @@ describe('a cycle', () => {
 
     const { logged } = await cycle(aCycleRun({ mode: 'count', tables: ['orders'] }));
 
-    expect(logged).toMatchObject({ mode: 'count', scopeKind: 'sample', rows: 40, drift: 1 });
+    expect(logged).toMatchObject({ mode: 'count', scopeKind: 'full', rows: 40, drift: 1 });
     expect((await openDrift()).map(({ id }) => id)).toEqual(['orders#[4]']);
     const refused = await reconcileMachine.steps['plan-chunks']?.(deps, aCycleRun({ mode: 'guess' }), null);
     expect(refused?.reasons).toEqual(['mode guess is not known; use count, checksum, columns, exact, fast or md5']);

@@ -4,6 +4,8 @@ import { createMemoryLog } from '../../lib/adapters/memory/log.ts';
 import type { MemoryQueues } from '../../lib/adapters/memory/queues.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { carryOutTraces } from '../../lib/application/operate/carry-out-traces.ts';
+import { explainDrift } from '../../lib/application/operate/explain-drift.ts';
+import type { Operator } from '../../lib/application/operate/operator.ts';
 import { runRelay } from '../../lib/application/relay/relay.ts';
 import { retryEvent } from '../../lib/application/relay/retry-event.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
@@ -259,6 +261,40 @@ describe('a question', () => {
 
     expect(kinds(answer)).toEqual(['captured', 'captured', 'published', 'published']);
     expect(answer.gaps).toEqual(['target could not be asked: the store cannot be reached']);
+  });
+});
+
+describe('a row that somebody wrote past the fence', () => {
+  it('is explained by its history and by the columns that differ, without their values', async () => {
+    await write('web-8', `INSERT INTO notes VALUES (80, 'acme', '${SECRET}')`);
+    await relay();
+    await notes.target.query('SET session_replication_role = replica');
+    await notes.target.query(`UPDATE notes SET body = 'rogue-body' WHERE id = 80`);
+    await notes.target.query('RESET session_replication_role');
+    const { deps } = notes;
+    // The relay looks while the operator waits.
+    const clock = { now: () => new Date(), sleep: async () => carryOutTraces(await notes.load()) };
+    const operator = {
+      documents: deps.documents,
+      clock,
+      identity: { whoAmI: async () => 'ann' },
+      command: (text: string) => `crossfade ${text}`,
+    };
+
+    // All that the use case reaches for.
+    const explained = await explainDrift(operator as unknown as Operator, {
+      table: 'notes',
+      rowKey: '80',
+      waitMs: 9_000,
+    });
+
+    expect(explained.steps.map(({ what }) => what)).toEqual(['captured', 'applied', 'published']);
+    expect(explained.steps[0]?.correlationId).toBe('web-8');
+    expect(explained.now).toMatchObject([
+      { same: false, columns: ['body'], version: expect.stringMatching(/^event 1\//) },
+    ]);
+    expect(explained.verdict).toContain('they differ in body: drift that no delivery will mend');
+    expect(JSON.stringify(explained)).not.toMatch(/rogue-body|body-that-nobody/);
   });
 });
 

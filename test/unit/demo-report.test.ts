@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { escapeText } from '../../lib/demo/report/escape.ts';
+import { escapeText } from '../../lib/application/drift-report/escape.ts';
 import { type ReportInput, renderReport } from '../../lib/demo/report/html.ts';
 import { niceCeiling, plotTimeline } from '../../lib/demo/report/plot.ts';
 import type { Sample } from '../../lib/demo/watch.ts';

@@ -18,6 +18,9 @@ import { isResuming, leavesOutcomeUnknown, toSqlError } from './errors.ts';
 import { toParameters, toRows } from './fields.ts';
 import { nameParameters } from './named-parameters.ts';
 
+/** May take longer than the 45 s of a call and is looked after by the catalogue: cut off, it would leave an invalid index. */
+const GOES_ON = /^(?:CREATE|DROP|REINDEX) INDEX CONCURRENTLY/;
+
 export interface RdsDataOptions {
   readonly client: RDSDataClient;
   readonly clock: Clock;
@@ -64,6 +67,7 @@ export function createRdsDataStore(options: RdsDataOptions): SqlStore {
           includeResultMetadata: true,
           resultSetOptions: { longReturnType: 'STRING', decimalReturnType: 'STRING' },
           ...(transactionId === undefined ? {} : { transactionId }),
+          ...(GOES_ON.test(statement.text) ? { continueAfterTimeout: true } : {}),
         }),
       );
     const result = await (transactionId === undefined ? whileResuming(options, send) : call(send));

@@ -2,14 +2,23 @@
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import { forecastSeconds } from '../../domain/pacing.ts';
 import { NO_TENANT } from '../../domain/table.ts';
-import { countRows } from '../../sql/compare/count-rows.ts';
 import type { TenantStateRow } from '../../sql/tenants/tenant-state.ts';
 import type { Deps } from '../deps.ts';
+import { missingKeyIndexes } from '../install/look-at-key-indexes.ts';
 import { proceed, refuse } from '../machines/step.ts';
 import { loadMigration, type Migration } from '../migration.ts';
+import { formatSpan } from '../operate/format-span.ts';
 import { currentDirection } from '../reconcile/comparison.ts';
 import { tenantStates } from '../tenants/exposure.ts';
-import { type CopiedTenant, readProgress } from './progress.ts';
+import { describeRate, rateOf, readControl } from './control.ts';
+import { type CopiedTenant, readProgress, saveProgress } from './progress.ts';
+import { sizeTable } from './size-table.ts';
+import { describeWindow } from './window.ts';
+
+/** What the throttle leaves of the rate before it pauses. */
+const SLOWEST = 8;
+/** A row's version and its entry of the applied log, as lib/domain/growth.ts has them. */
+const OWN_BYTES_A_ROW = 392;
 
 /** Handed from step to step. */
 export interface CopyData {
@@ -34,7 +43,17 @@ export async function planCopy(deps: Deps, run: Run): Promise<StepResult> {
     const progress = await readProgress(deps, table.name, tenants);
     if (progress.after !== null && !progress.done)
       notes.push(`${table.name}: goes on after ${progress.rows} rows of an earlier run`);
+    if (progress.total !== undefined) continue;
+    const names = tenants.map(({ tenant }) => tenant);
+    const { total, estimated } = await sizeTable(migration, table, names);
+    await saveProgress(deps, { ...progress, total, estimated });
   }
+  const unindexed = tenants.length === 0 ? [] : await missingKeyIndexes(migration);
+  if (unindexed.length > 0)
+    notes.push(
+      `no index of the key on ${unindexed.join(', ')}: each page sorts the whole table; run: npx crossfade start dual-write`,
+    );
+  if (tenants.length > 0) notes.push(describeRate(rateOf(deps.plan, await readControl(deps.documents))));
   return proceed({ data: { tenants } satisfies CopyData, notes });
 }
 
@@ -55,24 +74,29 @@ function waiting(states: readonly TenantStateRow[], run: Run): readonly CopiedTe
 
 /** Reads and counts, whatever is exposed already; nothing is written. */
 async function forecast(migration: Migration, run: Run): Promise<StepResult> {
-  const { databases, plan } = migration.deps;
-  const { batchRows, batchesPerSecond, offPeak } = plan.backfill;
+  const { plan, documents } = migration.deps;
+  const rate = rateOf(plan, await readControl(documents));
   const scope = [...new Set([...run.scope, NO_TENANT])];
-  const session = databases.open('legacy', 'compare');
   const notes: string[] = [];
   let rows = 0;
   let batches = 0;
+  let bytes = 0;
   for (const table of migration.tables) {
-    const tenants = table.tenant.kind === 'none' ? null : scope;
-    const [counted] = await session.query<{ rows: string }>(countRows(table, migration.byName, tenants));
-    const found = Number(counted?.rows ?? 0);
-    notes.push(`${table.name}: ${found} rows`);
+    const { total, estimated, bytesEach } = await sizeTable(migration, table, scope);
+    const found = total ?? 0;
+    notes.push(
+      `${table.name}: ${total === null ? 'a number of rows that is not known' : `${estimated ? 'about ' : ''}${found} rows`}`,
+    );
     rows += found;
-    batches += Math.ceil(found / batchRows);
+    batches += Math.ceil(found / rate.batchRows);
+    bytes += found * (bytesEach + OWN_BYTES_A_ROW);
   }
-  const seconds = Math.ceil(forecastSeconds(batches, batchesPerSecond));
+  const seconds = Math.ceil(forecastSeconds(batches, rate.batchesPerSecond));
+  const { offPeak } = plan.backfill;
+  const open = offPeak === undefined ? '' : `, only in the off-peak window (${describeWindow(migration.deps)})`;
+  const slowest = formatSpan(seconds * 1000 * SLOWEST);
   notes.push(
-    `dry run: ${rows} rows in ${batches} batches of ${batchRows}, at least ${seconds} s at ${batchesPerSecond} batches a second (${batchRows * batchesPerSecond} rows a second)${offPeak === undefined ? '' : ', only in the off-peak window'}; nothing was written`,
+    `dry run: ${rows} rows in ${batches} batches of ${rate.batchRows}, at least ${seconds} s at ${rate.batchesPerSecond} batches a second (${rate.batchRows * rate.batchesPerSecond} rows a second), ${slowest} where the target holds it to an eighth${open}; about ${Math.ceil(bytes / 1_048_576)} MiB of WAL; nothing was written`,
   );
   return proceed({ data: { tenants: [] } satisfies CopyData, notes });
 }

@@ -11,9 +11,15 @@ export interface TableProgress {
   readonly table: string;
   /** Tells copies of other tenants or generations apart: a tenant that was off in between is copied from the start. */
   readonly subject: string;
+  /** Rows to copy, counted or estimated when the copy was planned; null: not known. */
+  readonly total?: number | null | undefined;
+  /** `total` is what the catalogue says of the whole table. */
+  readonly estimated?: boolean | undefined;
   readonly after: string | null;
   readonly rows: number;
   readonly batches: number;
+  /** Of `rows`, those that the target held as new already: not written. */
+  readonly unwritten?: number | undefined;
   /** Every page of legacy is applied. */
   readonly done: boolean;
   /** Target rows that legacy does not have: how far their removal has come. */
@@ -24,10 +30,12 @@ export interface TableProgress {
   readonly failed: readonly { readonly rowKey: string; readonly reason: string }[];
   readonly failures: number;
   readonly startedAt: string;
+  readonly endedAt?: string | undefined;
 }
 
 /** Failed rows that are kept one by one; all of them are counted. */
 export const MAX_FAILED = 200;
+export const PROGRESS_PREFIX = 'backfill/';
 
 export async function readProgress(
   deps: Deps,
@@ -67,5 +75,5 @@ export async function saveProgress(deps: Deps, progress: TableProgress): Promise
 }
 
 function idOf(table: string): string {
-  return `backfill/${table}`;
+  return `${PROGRESS_PREFIX}${table}`;
 }

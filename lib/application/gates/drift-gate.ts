@@ -1,58 +1,47 @@
 /** The gate of phase 3, read from the cycle log (design §4): judged again at every later gate. */
 import type { CycleDocument } from '../../contracts/documents.ts';
 import type { Run } from '../../contracts/machine-io.ts';
-import { type DriftRule, judgeDrift } from '../../domain/drift-gate.ts';
 import { type GateDecision, judgeGate } from '../../domain/gate.ts';
 import { deviations } from '../../plan/plan.ts';
 import type { Deps } from '../deps.ts';
 import { abandonedCycle } from '../reconcile/open-cycle.ts';
-import { MAX_DRIFT_DOCUMENTS } from '../reconcile/record-cycle.ts';
+import { clocksRule, judgeLog } from './judge-log.ts';
 
 /** Cycles further back than the window that are read too: pauses of the clock push its start back. */
-const LOOK_BACK = 4;
+export const LOOK_BACK = 4;
 
 export async function driftGate(deps: Deps, run: Run): Promise<GateDecision> {
-  const { gate, cycle: cycleMs, missedCycle } = deps.plan.reconcile;
   const now = deps.clock.now();
-  const rule: DriftRule = {
-    forMs: gate.for,
-    driftPercent: gate.driftPercent,
-    minimumRows: gate.minimumRows,
-    cycleMs,
-    missedCycle,
-  };
-  const from = new Date(now.getTime() - LOOK_BACK * gate.for - 2 * cycleMs).toISOString();
-  const logged = (await deps.documents.list('cycle', { from })).map(({ value }) => value);
-  const abandoned = await abandonedCycle(deps);
-  const cycles: readonly CycleDocument[] =
-    abandoned === undefined
-      ? logged
-      : [...logged.filter((cycle) => cycle.startedAt !== abandoned.startedAt), abandoned];
-  const judged = judgeDrift(cycles, rule, run.scope, now);
-  const distinct = judged.since === null ? undefined : await countDistinct(deps, cycles, judged.since);
-  const judgement = distinct === undefined ? judged : judgeDrift(cycles, rule, run.scope, now, distinct);
+  const rule = clocksRule(deps.plan);
+  const [cycles, found] = await Promise.all([readCycleLog(deps, now), deps.documents.list('drift')]);
+  const differences = found.map(({ value }) => value);
+  const { pass, reasons, overall, tables, tenants } = judgeLog({ cycles, differences }, rule, run.scope, now);
 
   const decision = judgeGate(
     {
       gate: 'drift-rate',
-      value: judgement.ratePercent,
-      threshold: judgement.thresholdPercent,
-      comparison: judgement.thresholdPercent === 0 ? 'at most' : 'below',
+      value: overall.ratePercent,
+      threshold: overall.thresholdPercent,
+      comparison: overall.thresholdPercent === 0 ? 'at most' : 'below',
       unit: '%',
-      source: `cycle log: ${judgement.cycles} cycles, ${judgement.rows} rows, at most ${judgement.upperBoundPercent.toPrecision(2)} % at 95 %`,
-      measuredAt: judgement.measuredAt === null ? null : new Date(judgement.measuredAt),
+      source: `cycle log: ${overall.cycles} cycles, ${overall.rows} rows, at most ${overall.upperBoundPercent.toPrecision(2)} % at 95 %; ${tables.length} tables and ${tenants.length} tenants each by their own rows`,
+      measuredAt: overall.measuredAt === null ? null : new Date(overall.measuredAt),
       guide: guideOf(deps),
     },
     now,
   );
-  return { ...decision, pass: judgement.pass && decision.pass, reasons: [...decision.reasons, ...judgement.reasons] };
+  return { ...decision, pass: pass && decision.pass, reasons: [...decision.reasons, ...reasons] };
 }
 
-/** Keys found drifting since `since`, each once; undefined when a cycle found more than have documents. */
-async function countDistinct(deps: Deps, cycles: readonly CycleDocument[], since: string): Promise<number | undefined> {
-  if (cycles.some((cycle) => cycle.drift > MAX_DRIFT_DOCUMENTS)) return undefined;
-  const found = await deps.documents.list('drift');
-  return found.filter(({ value }) => value.cycle >= since).length;
+/** A cycle that its execution left behind is judged as what it will be recorded as. */
+export async function readCycleLog(deps: Deps, now: Date): Promise<readonly CycleDocument[]> {
+  const { gate, cycle } = deps.plan.reconcile;
+  const from = new Date(now.getTime() - LOOK_BACK * gate.for - 2 * cycle).toISOString();
+  const logged = (await deps.documents.list('cycle', { from })).map(({ value }) => value);
+  const abandoned = await abandonedCycle(deps);
+  return abandoned === undefined
+    ? logged
+    : [...logged.filter((cycle) => cycle.startedAt !== abandoned.startedAt), abandoned];
 }
 
 /** What the guide asks for where this plan asks for less (design §7). */

@@ -2,6 +2,7 @@
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Deps } from '../deps.ts';
+import { repairQuestion } from '../repair/question.ts';
 import { runId } from './run-record.ts';
 import { proceed } from './step.ts';
 
@@ -16,6 +17,7 @@ export async function askApproval(deps: Deps, run: Run, taskToken: string | unde
   if (taskToken === undefined) throw new RangeError('request-approval came without its task token');
   const now = deps.clock.now();
   const id = deps.newId().slice(0, 8);
+  const about = run.machine === 'reconcile' ? await repairQuestion(deps, run) : undefined;
   const evidence = (await deps.documents.get('run', runId(run)))?.value.gates ?? [];
   await deps.documents.put(
     'approval',
@@ -28,10 +30,11 @@ export async function askApproval(deps: Deps, run: Run, taskToken: string | unde
       requestedAt: now.toISOString(),
       expiresAt: new Date(now.getTime() + deps.plan.approvals.expiry).toISOString(),
       question:
-        run.machine === 'rollback'
+        about?.question ??
+        (run.machine === 'rollback'
           ? `Roll back ${run.from} for ${run.scope.join(', ')}?`
-          : `Go on with ${run.machine} for ${run.scope.join(', ')}?`,
-      evidenceHash: fingerprint(evidence),
+          : `Go on with ${run.machine} for ${run.scope.join(', ')}?`),
+      evidenceHash: about?.evidenceHash ?? fingerprint(evidence),
       taskToken,
     },
     'absent',

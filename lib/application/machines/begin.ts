@@ -7,6 +7,7 @@ import {
   type StepEvent,
   type StepResult,
 } from '../../contracts/machine-io.ts';
+import { isScopeWish, SCOPE_KINDS } from '../../domain/cycle-scope.ts';
 import { sourceOf } from '../../domain/direction.ts';
 import type { GateDecision } from '../../domain/gate.ts';
 import { FORWARD_MACHINES, type Machine } from '../../domain/phase.ts';
@@ -38,6 +39,10 @@ export async function begin(definition: MachineDefinition, deps: Deps, event: St
     mode: input.mode ?? null,
     tables: input.tables ?? [],
     limit: input.limit ?? null,
+    scopeKind: input.scopeKind ?? null,
+    windowMs: input.windowMs ?? null,
+    keys: input.keys ?? [],
+    repairJob: input.repairJob ?? null,
     requestedBy: input.requestedBy ?? 'unknown',
     startedAt,
   };
@@ -81,6 +86,22 @@ function inputProblems(deps: Deps, machine: Machine, input: MachineInput): strin
     if (deps.plan.tables[table] === undefined)
       problems.push(`table ${table} is not in the plan; it has ${Object.keys(deps.plan.tables).join(', ')}`);
   }
+  return [...problems, ...scopeProblems(input)];
+}
+
+function scopeProblems({ scopeKind, windowMs, limit, keys, tables = [] }: MachineInput): string[] {
+  const problems: string[] = [];
+  if (scopeKind !== undefined && !isScopeWish(scopeKind))
+    problems.push(`scope ${String(scopeKind)} is not known; use ${SCOPE_KINDS.join(', ')}`);
+  for (const [name, value] of Object.entries({ windowMs, limit })) {
+    if (value !== undefined && !(Number.isInteger(value) && value > 0))
+      problems.push(`"${name}" must be a whole number above 0; got ${String(value)}`);
+  }
+  if (keys !== undefined && !(Array.isArray(keys) && keys.every((key) => typeof key === 'string')))
+    problems.push('"keys" must be a list of row keys as text, such as ["[42]"]');
+  const isAboutKeys = scopeKind === 'keys' || (Array.isArray(keys) && keys.length > 0);
+  if (isAboutKeys && tables.length !== 1) problems.push(`keys are of one table; got ${tables.length}`);
+  if (scopeKind === 'keys' && (keys ?? []).length === 0) problems.push('scope keys needs the keys');
   return problems;
 }
 

@@ -2,6 +2,7 @@
 import type { UndoQuery } from '../../contracts/undo.ts';
 import type { Migration } from '../migration.ts';
 import { describeHold, readHold } from '../relay/delivery-hold.ts';
+import { undoRepair } from '../repair/undo-repair.ts';
 import { directionInForce } from '../switch/authority.ts';
 import { undoWrites } from '../tenants/undo-writes.ts';
 import { messageOf } from './operator.ts';
@@ -23,7 +24,8 @@ export async function carryOutUndos(migration: Migration): Promise<void> {
     }
     if (value.state.answer !== null) continue;
     const query = parseQuery(value.state.query);
-    const answer = await carryOut(migration, query, `undo-${newId().slice(0, 8)}`).catch((error: unknown) => ({
+    const asked = { by: String(value.state.requestedBy), why: String(value.state.why) };
+    const answer = await carryOut(migration, query, `undo-${newId().slice(0, 8)}`, asked).catch((error: unknown) => ({
       failed: messageOf(error),
     }));
     await documents
@@ -57,17 +59,22 @@ async function carryOut(
   migration: Migration,
   query: UndoQuery | undefined,
   batch: string,
+  asked: { readonly by: string; readonly why: string },
 ): Promise<NonNullable<UndoState['answer']>> {
   if (query === undefined) return { failed: 'the request is not understood' };
   if ((await directionInForce(migration.deps)) === 'reverse')
     return { refused: 'the target is authoritative: what it holds is the truth and is not undone' };
   const hold = await readHold(migration.deps);
   if (!query.dryRun && hold !== null) return { refused: describeHold(hold) };
+  if (query.repair !== undefined)
+    return undoRepair(migration, { repair: query.repair, dryRun: query.dryRun, ...asked });
   return undoWrites(migration, query, batch);
 }
 
 /** It comes from the control table, which people can write to. */
 function parseQuery(value: unknown): UndoQuery | undefined {
-  const { correlationId, dryRun } = (typeof value === 'object' && value !== null ? value : {}) as Partial<UndoQuery>;
-  return typeof correlationId === 'string' && typeof dryRun === 'boolean' ? { correlationId, dryRun } : undefined;
+  const asked = (typeof value === 'object' && value !== null ? value : {}) as Partial<UndoQuery>;
+  const { correlationId, dryRun, repair } = asked;
+  if (typeof correlationId !== 'string' || typeof dryRun !== 'boolean') return undefined;
+  return typeof repair === 'string' ? { correlationId, dryRun, repair } : { correlationId, dryRun };
 }

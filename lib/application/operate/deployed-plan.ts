@@ -2,11 +2,12 @@
  * The plan as deployed, for people who have no plan file at hand: the framework writes it into the control table, the CLI reads
  * it back. Where it is not there yet, the guide's own numbers stand in, and the payload says so.
  */
-import type { DriftRule } from '../../domain/drift-gate.ts';
+import type { ClocksRule } from '../../domain/drift-clocks.ts';
 import type { Phase } from '../../domain/phase.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { DocumentStore } from '../../ports/documents.ts';
+import { clocksRule } from '../gates/judge-log.ts';
 
 /** Progress document that holds the deployed plan. */
 export const PLAN_DOCUMENT = 'plan';
@@ -18,7 +19,7 @@ export interface OperatingNumbers {
   readonly source: 'plan' | 'guide';
   /** Compatibility windows in milliseconds; `max` null: none. */
   readonly windows: Readonly<Record<Phase, { readonly min: number; readonly max: number | null }>>;
-  readonly driftGate: DriftRule;
+  readonly driftGate: ClocksRule;
   readonly driftAlert: { readonly driftPercent: number; readonly cycles: number };
   readonly tenants: readonly { readonly id: string; readonly region: string | null }[];
   readonly notByRequester: boolean | null;
@@ -34,7 +35,14 @@ export const GUIDE_NUMBERS: OperatingNumbers = {
     cutover: { min: 24 * HOUR, max: 48 * HOUR },
     decommission: { min: 0, max: null },
   },
-  driftGate: { driftPercent: 0.001, forMs: 72 * HOUR, minimumRows: 100_000, cycleMs: HOUR, missedCycle: 'restart' },
+  driftGate: {
+    driftPercent: 0.001,
+    forMs: 72 * HOUR,
+    minimumRows: 100_000,
+    cycleMs: HOUR,
+    missedCycle: 'restart',
+    tables: {},
+  },
   driftAlert: { driftPercent: 0.01, cycles: 5 },
   tenants: [],
   notByRequester: null,
@@ -61,18 +69,11 @@ export async function readOperatingNumbers(documents: DocumentStore): Promise<Op
 }
 
 export function numbersOf(plan: Plan): OperatingNumbers {
-  const { gate, alert, cycle, missedCycle } = plan.reconcile;
   return {
     source: 'plan',
     windows: plan.windows,
-    driftGate: {
-      driftPercent: gate.driftPercent,
-      forMs: gate.for,
-      minimumRows: gate.minimumRows,
-      cycleMs: cycle,
-      missedCycle,
-    },
-    driftAlert: alert,
+    driftGate: clocksRule(plan),
+    driftAlert: plan.reconcile.alert,
     tenants:
       plan.tenants.kind === 'none'
         ? [{ id: NO_TENANT, region: null }]

@@ -2,8 +2,9 @@
 import { DIRECTIONS } from '../../domain/direction.ts';
 import { FLAG_NAMES } from '../../domain/flags.ts';
 import { MACHINES } from '../../domain/phase.ts';
+import { KEY_INDEXES } from '../install/look-at-key-indexes.ts';
 import type { Check, CheckAnswer } from './doctor-check.ts';
-import { readDriftClock } from './drift-clock.ts';
+import { readDriftClocks } from './drift-clock.ts';
 import { formatSpan } from './format-span.ts';
 import { phaseOfMigration, useWindows } from './migration-progress.ts';
 import type { Operator } from './operator.ts';
@@ -34,6 +35,7 @@ export function checkMigration(): readonly Check<Operator>[] {
     { name: 'relay', run: checkRelay },
     { name: 'set aside', run: checkSetAside },
     { name: 'reconciliation', run: checkReconciliation },
+    { name: 'key indexes', run: checkKeyIndexes },
     { name: 'windows', run: checkWindows },
     { name: 'read breaker', run: checkBreaker },
     { name: 'termination protection', run: checkProtection },
@@ -131,6 +133,16 @@ async function checkMarks({ documents }: Operator): Promise<CheckAnswer> {
   };
 }
 
+/** Without one all is right, and every page and chunk of the table sorts all of it. */
+async function checkKeyIndexes({ documents }: Operator): Promise<CheckAnswer> {
+  const state = (await documents.get('progress', KEY_INDEXES))?.value.state;
+  if (state === undefined) return ok('not installed');
+  // Written by install/look-at-key-indexes.ts.
+  const missing = state.missing as readonly string[];
+  if (missing.length === 0) return ok('every table with a text key has its index');
+  return { result: 'warning', says: `no index of the key on ${missing.join(', ')}`, next: 'start dual-write' };
+}
+
 async function checkRelay(operator: Operator): Promise<CheckAnswer> {
   const { tenants, progress } = await readFacts(operator);
   const relays = readRelays(progress, operator.clock.now());
@@ -159,9 +171,9 @@ async function checkSetAside(operator: Operator): Promise<CheckAnswer> {
 }
 
 async function checkReconciliation(operator: Operator): Promise<CheckAnswer> {
-  const { copiedIds, cycles, numbers } = await readFacts(operator);
+  const { copiedIds, cycles, differences, numbers } = await readFacts(operator);
   const now = operator.clock.now();
-  const clock = readDriftClock(cycles, numbers, copiedIds, now);
+  const { clock } = readDriftClocks(cycles, differences, numbers, copiedIds, now);
   if (copiedIds.length === 0) return { result: 'skipped', says: 'no tenant is copied: there is nothing to compare' };
   if (clock.last === null)
     return { result: 'warning', says: 'tenants are copied and no cycle is on record', next: 'reconcile --dry-run' };

@@ -1,7 +1,10 @@
-/** Drift for people: the clock, the open differences, and one of them explained. Keys and columns, never values (invariant 9). */
+/** Drift for people: the clocks, and the rows that differ. Keys and columns, never values (invariant 9). */
 import type { DriftDocument, TableCycle } from '../../contracts/documents.ts';
-import { type DriftClock, readDriftClock } from './drift-clock.ts';
-import { type Operator, OperatorError } from './operator.ts';
+import type { SubjectClock } from '../../domain/drift-clocks.ts';
+import { renderDriftReport } from '../drift-report/page.ts';
+import { openIncidents } from '../incidents/incidents.ts';
+import { type DriftClock, readDriftClocks } from './drift-clock.ts';
+import type { Operator } from './operator.ts';
 import { readFacts } from './read-facts.ts';
 
 export interface DriftStatusPayload {
@@ -10,107 +13,129 @@ export interface DriftStatusPayload {
   readonly openDifferences: number;
   /** Of the last cycle. */
   readonly tables: readonly TableCycle[];
+  /** Worst first, as `tenantClocks`. */
+  readonly tableClocks: readonly SubjectClock[];
+  readonly tenantClocks: readonly SubjectClock[];
+  /** Key of the HTML page in the bucket, as of the last cycle. */
+  readonly report: string | null;
   readonly numbersFrom: 'plan' | 'guide';
+  readonly at: string;
   readonly next: string;
 }
 
 export async function readDriftStatus(operator: Operator): Promise<DriftStatusPayload> {
-  const [{ numbers, cycles, copiedIds }, open] = await Promise.all([readFacts(operator), readOpen(operator)]);
-  const clock = readDriftClock(cycles, numbers, copiedIds, operator.clock.now());
+  const { numbers, cycles, differences, copiedIds } = await readFacts(operator);
+  const now = operator.clock.now();
+  const open = differences.filter(isOpen);
+  const { clock, tables, tenants } = readDriftClocks(cycles, differences, numbers, copiedIds, now);
   return {
     clock,
     alert: numbers.driftAlert,
     openDifferences: open.length,
     tables: cycles[0]?.tables ?? [],
+    tableClocks: tables,
+    tenantClocks: tenants,
+    report: cycles[0]?.report ?? null,
     numbersFrom: numbers.source,
+    at: now.toISOString(),
     next: operator.command(nextOf(open.length, clock)),
   };
+}
+
+export interface DriftReportPayload {
+  /** Path of the file. */
+  readonly out: string;
+  readonly bytes: number;
+  readonly next: string;
+}
+
+/** The page that each cycle leaves in the bucket, as of now. */
+export async function makeDriftReport(operator: Operator): Promise<string> {
+  const [{ numbers, cycles, differences, copiedIds }, incidents] = await Promise.all([
+    readFacts(operator),
+    openIncidents(operator),
+  ]);
+  const now = operator.clock.now();
+  return renderDriftReport({
+    plan: operator.system.plan,
+    environment: operator.system.outputs.environment ?? null,
+    at: now.toISOString(),
+    rule: numbers.driftGate,
+    alert: numbers.driftAlert,
+    view: readDriftClocks(cycles, differences, numbers, copiedIds, now),
+    cycles,
+    open: differences.filter(isOpen),
+    incidents: incidents.map(({ id, says, firstAt }) => ({ id, says, firstAt })),
+  });
+}
+
+/** `gone`: it was over without a repair of ours. */
+export const DIFFERENCE_STATES = ['open', 'repaired', 'gone'] as const;
+export type DifferenceState = (typeof DIFFERENCE_STATES)[number];
+
+export interface ShownDifference extends DriftDocument {
+  readonly state: DifferenceState;
 }
 
 export interface DriftShowPayload {
   /** Differences that match, before `limit`. */
   readonly total: number;
-  readonly differences: readonly DriftDocument[];
+  /** Of those that match, the ones that are open. */
+  readonly open: number;
+  readonly differences: readonly ShownDifference[];
+  /** For --after, where there are more. */
+  readonly nextPage: string | null;
   readonly next: string;
 }
 
 export interface DriftFilter {
   readonly table?: string | undefined;
   readonly tenants: readonly string[];
+  /** Start of a cycle, or the beginning of it: those that it saw, whatever became of them. */
+  readonly cycle?: string | undefined;
+  /** Those that are over too. */
+  readonly all: boolean;
+  /** As `nextPage` of the page before. */
+  readonly after?: string | undefined;
   readonly limit: number;
 }
 
-export async function showDrift(operator: Operator, { table, tenants, limit }: DriftFilter): Promise<DriftShowPayload> {
-  const matching = (await readOpen(operator)).filter(
-    (difference) =>
-      (table === undefined || difference.table === table) &&
-      (tenants.length === 0 || tenants.includes(difference.tenant ?? '*')),
-  );
-  const first = matching[0];
+export async function showDrift(operator: Operator, filter: DriftFilter): Promise<DriftShowPayload> {
+  const { table, tenants, cycle, all, after, limit } = filter;
+  const matching = (await operator.documents.list('drift'))
+    .map(({ id, value }) => ({ id, ...value, state: stateOf(value) }))
+    .filter(
+      (difference) =>
+        (all || cycle !== undefined || difference.state === 'open') &&
+        (table === undefined || difference.table === table) &&
+        (tenants.length === 0 || tenants.includes(difference.tenant ?? '*')) &&
+        (cycle === undefined || sawIn(difference, cycle)),
+    );
+  const rest = after === undefined ? matching : matching.filter(({ id }) => id > after);
+  const shown = rest.slice(0, limit);
+  const first = shown.find(({ state }) => state === 'open') ?? shown[0];
   return {
     total: matching.length,
-    differences: matching.slice(0, limit),
+    open: matching.filter(({ state }) => state === 'open').length,
+    differences: shown.map(({ id: _address, ...difference }) => difference),
+    nextPage: shown.length < rest.length ? (shown.at(-1)?.id ?? null) : null,
     next: operator.command(
       first === undefined ? 'drift status' : `drift explain ${quote(first.table)} ${quote(first.rowKey)}`,
     ),
   };
 }
 
-export interface DriftExplainPayload {
-  readonly difference: DriftDocument;
-  readonly meaning: string;
-  readonly likely: string;
-  readonly repair: string;
-  readonly next: string;
+export function stateOf({ repairedAt, endedBy }: DriftDocument): DifferenceState {
+  if (repairedAt === undefined) return 'open';
+  return endedBy === 'converged' ? 'gone' : 'repaired';
 }
 
-const KINDS: Readonly<Record<DriftDocument['kind'], { readonly meaning: string; readonly likely: string }>> = {
-  missing: {
-    meaning: 'legacy has the row, the target does not',
-    likely:
-      'a write that capture did not see (TRUNCATE, replica role, before install), a parked event, or a delete made on the target past the fence',
-  },
-  extra: {
-    meaning: 'the target has the row, legacy does not',
-    likely: 'a delete that capture did not see, or a row inserted on the target past the fence',
-  },
-  different: {
-    meaning: 'both stores have the row, and the named columns differ',
-    likely:
-      'a write on the target past the fence, an update that capture did not see, or a mapping that is not what the plan says',
-  },
-};
-
-export async function explainDrift(
-  operator: Operator,
-  { table, rowKey }: { readonly table: string; readonly rowKey: string },
-): Promise<DriftExplainPayload> {
-  const stored = await operator.documents.get('drift', `${table}#${rowKey}`);
-  if (stored === undefined) {
-    throw new OperatorError(
-      'usage',
-      `no difference on record for ${table} ${rowKey}; it converged, was repaired, or the key is written differently`,
-      {
-        next: operator.command(`drift show --table ${quote(table)}`),
-      },
-    );
-  }
-  const difference = stored.value;
-  return {
-    difference,
-    ...KINDS[difference.kind],
-    repair:
-      'reconcile with --repair reads the row again and writes it through the same guarded apply as the relay; a newer event always wins',
-    next: operator.command(
-      difference.repairedAt === undefined ? `reconcile --table=${quote(table)} --repair` : 'drift status',
-    ),
-  };
+function sawIn({ cycle: last, seen = [] }: DriftDocument, cycle: string): boolean {
+  return last.startsWith(cycle) || seen.some((sighting) => sighting.cycle.startsWith(cycle));
 }
 
-async function readOpen(operator: Operator): Promise<readonly DriftDocument[]> {
-  return (await operator.documents.list('drift'))
-    .map(({ value }) => value)
-    .filter((difference) => difference.repairedAt === undefined);
+function isOpen({ repairedAt }: DriftDocument): boolean {
+  return repairedAt === undefined;
 }
 
 function nextOf(open: number, clock: DriftClock): string {
@@ -120,6 +145,6 @@ function nextOf(open: number, clock: DriftClock): string {
 }
 
 /** Row keys hold JSON; a shell must see one word. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return /^[\w.,:@/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

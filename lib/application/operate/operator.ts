@@ -3,6 +3,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { DocumentStore } from '../../ports/documents.ts';
 import type { FlagReader, FlagWriter } from '../../ports/flags.ts';
 import type { Identity } from '../../ports/identity.ts';
+import type { ObjectStore } from '../../ports/objects.ts';
 import type { RetryQueues } from '../../ports/queue.ts';
 import type { DeployedSystem, Systems } from '../../ports/system.ts';
 import type { Workflow } from '../../ports/workflow.ts';
@@ -11,6 +12,8 @@ export interface Operator {
   readonly system: DeployedSystem;
   readonly systems: Systems;
   readonly documents: DocumentStore;
+  /** Plans of repairs: what is to be reviewed row by row. */
+  readonly objects: ObjectStore;
   readonly flags: FlagReader & FlagWriter;
   readonly queues: RetryQueues;
   readonly workflow: Workflow;

@@ -1,5 +1,7 @@
 /** Starts a machine's execution: by the CLI, with the same input as from the AWS console (design §12). */
 import type { MachineInput } from '../../contracts/machine-io.ts';
+import type { RepairJob } from '../../contracts/repair.ts';
+import type { ScopeWish } from '../../domain/cycle-scope.ts';
 import {
   FORWARD_MACHINES,
   type ForwardMachine,
@@ -22,6 +24,10 @@ export interface StartRequest {
   readonly tables?: readonly string[] | undefined;
   /** `reconcile` only: rows that are compared, as in the guide's `--limit=2000`. */
   readonly limit?: number | undefined;
+  readonly scopeKind?: ScopeWish | undefined;
+  readonly windowMs?: number | undefined;
+  readonly keys?: readonly string[] | undefined;
+  readonly repairJob?: RepairJob | undefined;
   readonly reason?: string | undefined;
 }
 
@@ -43,6 +49,10 @@ export async function startMachine(operator: Operator, request: StartRequest): P
     ...(request.mode === undefined ? {} : { mode: request.mode }),
     ...(request.tables === undefined || request.tables.length === 0 ? {} : { tables: request.tables }),
     ...(request.limit === undefined ? {} : { limit: request.limit }),
+    ...(request.scopeKind === undefined ? {} : { scopeKind: request.scopeKind }),
+    ...(request.windowMs === undefined ? {} : { windowMs: request.windowMs }),
+    ...(request.keys === undefined || request.keys.length === 0 ? {} : { keys: request.keys }),
+    ...(request.repairJob === undefined ? {} : { repairJob: request.repairJob }),
     ...(request.reason === undefined ? {} : { reason: request.reason }),
   };
   const execution = await operator.workflow.start(request.machine, input);

@@ -4,7 +4,7 @@ import { DIRECTIONS, type Direction } from '../../domain/direction.ts';
 import { type ForwardMachine, MACHINES, type Machine, PHASE_OF } from '../../domain/phase.ts';
 import { openIncidents } from '../incidents/incidents.ts';
 import { viewApproval } from './approvals.ts';
-import { readDriftClock } from './drift-clock.ts';
+import { readDriftClocks } from './drift-clock.ts';
 import { listPendingApprovals } from './follow-run.ts';
 import { machineToPass, phaseOfMigration, useWindows } from './migration-progress.ts';
 import { messageOf, type Operator } from './operator.ts';
@@ -20,10 +20,9 @@ export async function readStatus(operator: Operator): Promise<StatusPayload> {
   const now = operator.clock.now();
   const migration = await readFacts(operator);
   const { machines, numbers, tenantIds } = migration;
-  const [running, pending, openDrift, queues, breaker] = await Promise.all([
+  const [running, pending, queues, breaker] = await Promise.all([
     Promise.all(MACHINES.map((machine) => readMachine(operator, machine, migration))),
     listPendingApprovals(operator),
-    operator.documents.list('drift'),
     Promise.all(DIRECTIONS.map((direction) => readQueue(operator, direction))),
     operator.documents.get('breaker', 'target-read'),
   ]);
@@ -34,7 +33,7 @@ export async function readStatus(operator: Operator): Promise<StatusPayload> {
     windows: useWindows(machines, numbers.windows, now),
     marks: readMarks(migration.control),
     approvals: pending.map((approval) => viewApproval(approval, now)),
-    drift: readDriftClock(migration.cycles, numbers, migration.copiedIds, now),
+    drift: readDriftClocks(migration.cycles, migration.differences, numbers, migration.copiedIds, now).clock,
   };
   const { waitsFor, next } = whatNext(facts);
   const incidents = await openIncidents(operator);
@@ -48,7 +47,7 @@ export async function readStatus(operator: Operator): Promise<StatusPayload> {
     numbersFrom: numbers.source,
     authority: authorityOf(migration.journal),
     tenants: migration.tenants,
-    openDrift: openDrift.filter(({ value }) => value.repairedAt === undefined).length,
+    openDrift: migration.differences.filter(({ repairedAt }) => repairedAt === undefined).length,
     relays: readRelays(migration.progress, now),
     queues,
     breaker: breaker?.value ?? null,

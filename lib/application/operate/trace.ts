@@ -63,11 +63,25 @@ export function parseTraceQuery({ id, table, key, seq, direction, idempotencyKey
   return { by: 'correlation', id: clean };
 }
 
-export async function trace(
+export async function trace(operator: Operator, query: TraceQuery, patience: TracePatience): Promise<TracePayload> {
+  const answer = await askTrace(operator, query, patience);
+  if (answer.steps.length === 0 && answer.gaps.length === 0)
+    throw new OperatorError('usage', `no write is on record for ${describeQuery(query)}`, { next: HELP });
+  const outcome = outcomeOf(answer);
+  return { query, outcome, ...answer, next: operator.command(nextOf(outcome, answer)) };
+}
+
+export interface TracePatience {
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws {OperatorError} waiting, when no relay answers in time; failed, when it could not tell. */
+export async function askTrace(
   operator: Operator,
   query: TraceQuery,
-  { waitMs, signal }: { readonly waitMs: number; readonly signal?: AbortSignal | undefined },
-): Promise<TracePayload> {
+  { waitMs, signal }: TracePatience,
+): Promise<TraceAnswer> {
   const docId = `${TRACE_PREFIX}${operator.clock.now().toISOString()}#${randomUUID()}`;
   const requestedAt = operator.clock.now().toISOString();
   const state: TraceState = { query, requestedBy: await operator.identity.whoAmI(), requestedAt, answer: null };
@@ -78,10 +92,7 @@ export async function trace(
       throw new OperatorError('failed', `the relay could not tell: ${answer.failed}`, {
         next: operator.command('doctor'),
       });
-    if (answer.steps.length === 0 && answer.gaps.length === 0)
-      throw new OperatorError('usage', `no write is on record for ${describeQuery(query)}`, { next: HELP });
-    const outcome = outcomeOf(answer);
-    return { query, outcome, ...answer, next: operator.command(nextOf(outcome, answer)) };
+    return answer;
   } finally {
     await operator.documents.remove('progress', docId);
   }
@@ -140,7 +151,7 @@ export function describeQuery(query: TraceQuery): string {
 }
 
 /** `7` and `abc` are as good as `[7]` and `["abc"]`, the form in which rows of a one-column key are named. */
-function toRowKey(key: string): string {
+export function toRowKey(key: string): string {
   if (key.startsWith('[')) return key;
   return /^-?\d+(\.\d+)?$/.test(key) ? `[${key}]` : JSON.stringify([key]);
 }

@@ -46,7 +46,11 @@ export async function undo(operator: Operator, request: UndoRequest): Promise<Un
     });
   const at = operator.clock.now().toISOString();
   const id = `${UNDO_PREFIX}${at}#${randomUUID()}`;
-  const query: UndoQuery = { correlationId, dryRun };
+  const query: UndoQuery = {
+    correlationId,
+    dryRun,
+    ...(request.repair === undefined ? {} : { repair: request.repair }),
+  };
   const state: UndoState = { query, requestedBy: await operator.identity.whoAmI(), why, answer: null };
   await operator.documents.put('progress', id, { work: id, state: { ...state }, at }, 'absent');
   const answer = await awaitAnswer(operator, id, request);

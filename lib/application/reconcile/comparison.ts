@@ -10,11 +10,11 @@ import {
 import { type Direction, STORES } from '../../domain/direction.ts';
 import { type MigratedTable, NO_TENANT } from '../../domain/table.ts';
 import { type ControlRow, directionInForce } from '../../sql/compare/direction-in-force.ts';
-import { probeHashes, typesWithoutProbe } from '../../sql/compare/probe-hashes.ts';
 import type { ComparedTenants } from '../../sql/compare/scope.ts';
 import type { Deps } from '../deps.ts';
 import type { Migration } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
+import { checkMd5, unlikeTypes } from './probe-digests.ts';
 
 export interface ComparedTable {
   readonly table: string;
@@ -41,18 +41,23 @@ export interface ComparisonWish {
   readonly tables: readonly string[];
 }
 
-/** Asks both servers whether they hash alike where the fast form is wished. A table none of whose rows are compared is left out. */
+/**
+ * Asks both servers whether they hash alike where the fast form is wished. A table none of whose rows are compared is left out.
+ * @throws {RangeError} for `md5` where a server refuses MD5.
+ */
 export async function planComparison(
   migration: Migration,
   direction: Direction,
   { mode, form, tenants, tables }: ComparisonWish,
 ): Promise<Comparison> {
   const wanted = migration.tables.filter((table) => tables.length === 0 || tables.includes(table.name));
+  if (mode === 'checksum' && form === 'md5') await checkMd5(migration.deps);
   const compared: ComparedTable[] = [];
   for (const table of wanted) {
     const scope = tenantsOf(table, tenants);
     if (scope !== null && scope.length === 0) continue;
-    const hashesAlike = mode === 'checksum' && form === 'fast' && (await doHashesAgree(migration.deps, table));
+    const hashesAlike =
+      mode === 'checksum' && form === 'fast' && (await unlikeTypes(migration.deps, table)).length === 0;
     compared.push({
       table: table.name,
       fingerprint: fingerprintFor(mode, form, hashesAlike),
@@ -104,14 +109,4 @@ export async function currentDirection(deps: Deps): Promise<Direction> {
 function tenantsOf(table: MigratedTable, tenants: readonly string[]): ComparedTenants {
   if (table.tenant.kind !== 'none') return tenants;
   return tenants.includes(NO_TENANT) ? null : [];
-}
-
-async function doHashesAgree({ databases }: Deps, table: MigratedTable): Promise<boolean> {
-  if (typesWithoutProbe(table).length > 0) return false;
-  const statement = probeHashes([...new Set(table.forward.map(({ type }) => type))]);
-  const [legacy, target] = await Promise.all(
-    STORES.map((store) => databases.open(store, 'compare').query<{ hashes: string }>(statement)),
-  );
-  const hashes = legacy?.[0]?.hashes;
-  return hashes !== undefined && hashes === target?.[0]?.hashes;
 }

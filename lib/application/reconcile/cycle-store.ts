@@ -1,30 +1,40 @@
 /** Where a cycle keeps what outgrows a document: its description, its chunks and their results, in the bucket under `cycles/<id>/`. */
-import type { Chunk } from '../../domain/chunk.ts';
+
+import type { CycleDocument, WorstChunk } from '../../contracts/documents.ts';
+import type { ChunkSpan } from '../../domain/chunk.ts';
 import type { ObjectStore } from '../../ports/objects.ts';
-import type { ChunkResult } from './compare-chunk.ts';
+import type { SpanResult } from './compare-span.ts';
 import type { Comparison } from './comparison.ts';
-import type { DriftRow, PendingRow } from './settle-round.ts';
+import type { DriftRow, PendingRow, SetAsideRow } from './settle-round.ts';
 
 export interface Cycle {
   /** ISO start time, which is the id of its document too; of a dry run with a prefix. */
   readonly id: string;
   readonly startedAt: string;
   readonly dryRun: boolean;
-  readonly scopeKind: 'full' | 'sample';
+  /**
+   * Of the tables that are compared: `full` and `window` run their drift clocks, also where they are not all tables; `sample` (a
+   * limit, a part) and `keys` do not (ADR 027).
+   */
+  readonly scopeKind: CycleDocument['scopeKind'];
   readonly comparison: Comparison;
+  /** Items of the Distributed Map: spans of chunks, or pages of keys. 0 while they are being listed. */
   readonly chunks: number;
-  /** Tells cycles apart that compare something else: tenants with their generations, tables, mode, forms. */
+  /** Tells cycles apart that compare something else: tenants with their generations, tables, scope, mode, forms. */
   readonly subject: string;
+  /** Whether it may move the marks from which the next window goes on. */
+  readonly moves?: boolean | undefined;
 }
 
-/** Items of the Distributed Map: a chunk and the cycle whose comparison it is part of. */
-export interface ChunkItem extends Chunk {
-  readonly cycle: string;
-}
+/** Items of the Distributed Map: consecutive chunks of a table, or row keys, and the cycle whose comparison they are part of. */
+export type ChunkItem = { readonly cycle: string; readonly n: number; readonly table: string } & (
+  | ChunkSpan
+  | { readonly keys: readonly string[] }
+);
 
-/** `error`: the chunk could not be read, for a reason that no retry mends. */
+/** One object an item. `error`: it could not be read, for a reason that no retry mends. */
 export type StoredChunk =
-  | ({ readonly table: string } & ChunkResult)
+  | ({ readonly table: string } & SpanResult)
   | { readonly table: string; readonly error: string };
 
 /** What the rounds of `settle` have found so far. */
@@ -32,9 +42,13 @@ export interface Settling {
   readonly pending: readonly PendingRow[];
   readonly drift: readonly DriftRow[];
   readonly inFlight: Readonly<Record<string, number>>;
+  /** Rows in flight whose events wait for somebody: they differ, and say why. */
+  readonly setAside: readonly SetAsideRow[];
   /** By table: rows beyond what is looked at one by one. */
   readonly dropped: Readonly<Record<string, number>>;
   readonly tables: readonly ChunkTally[];
+  /** Rows compared by tenant, where they were counted: in full passes. */
+  readonly tenants?: Readonly<Record<string, number>> | undefined;
   /** Chunks without a result, and why where it is known. */
   readonly missing: number;
   readonly errors: readonly string[];
@@ -46,11 +60,14 @@ export interface ChunkTally {
   readonly chunks: number;
   readonly differingChunks: number;
   readonly leftOut: number;
+  /** Chunks with the most differing keys, up to MAX_WORST of them (record-cycle.ts). */
+  readonly worst?: readonly WorstChunk[] | undefined;
 }
 
 export const chunksKey = (cycle: string): string => `cycles/${cycle}/chunks.json`;
 const cycleKey = (cycle: string): string => `cycles/${cycle}/cycle.json`;
 const resultKey = (cycle: string, n: number): string => `cycles/${cycle}/results/${n}.json`;
+const partKey = (cycle: string, part: number): string => `cycles/${cycle}/parts/${part}.json`;
 const settlingKey = (cycle: string): string => `cycles/${cycle}/settling.json`;
 
 /** Objects read at once. */
@@ -58,7 +75,27 @@ const READS = 20;
 
 export async function saveCycle(objects: ObjectStore, cycle: Cycle, chunks: readonly ChunkItem[]): Promise<void> {
   await objects.put(chunksKey(cycle.id), JSON.stringify(chunks), 'application/json');
+  await describeCycle(objects, cycle);
+}
+
+export async function describeCycle(objects: ObjectStore, cycle: Cycle): Promise<void> {
   await objects.put(cycleKey(cycle.id), JSON.stringify(cycle), 'application/json');
+}
+
+/** A piece of the list while it is being made: the same number always holds the same items. */
+export async function savePart(objects: ObjectStore, id: string, part: number, items: readonly ChunkItem[]) {
+  await objects.put(partKey(id, part), JSON.stringify(items), 'application/json');
+}
+
+/** The list as the Distributed Map reads it: one JSON array. Joined as text: a list of 100 MB is never parsed. */
+export async function joinParts(objects: ObjectStore, id: string, parts: number): Promise<void> {
+  const bodies: string[] = [];
+  for (let part = 0; part < parts; part++) {
+    const body = await objects.get(partKey(id, part));
+    if (body === undefined) throw new RangeError(`cycle ${id} has lost part ${part} of its list; start another one`);
+    if (body.length > 2) bodies.push(body.slice(1, -1));
+  }
+  await objects.put(chunksKey(id), `[${bodies.join(',')}]`, 'application/json');
 }
 
 /** @throws {RangeError} when the bucket has no such cycle: its objects have expired or were removed. */
@@ -80,14 +117,12 @@ export async function hasResult(objects: ObjectStore, item: ChunkItem): Promise<
   return (await objects.get(resultKey(item.cycle, item.n))) !== undefined;
 }
 
-/** In the order of the chunks; undefined where there is no result. */
-export async function readResults(objects: ObjectStore, cycle: Cycle): Promise<readonly (StoredChunk | undefined)[]> {
-  const results: (StoredChunk | undefined)[] = [];
+/** In the order of the items, a few at a time; undefined where there is no result. */
+export async function* readResults(objects: ObjectStore, cycle: Cycle): AsyncGenerator<StoredChunk | undefined> {
   for (let first = 0; first < cycle.chunks; first += READS) {
     const numbers = Array.from({ length: Math.min(READS, cycle.chunks - first) }, (_, index) => first + index);
-    results.push(...(await Promise.all(numbers.map((n) => read<StoredChunk>(objects, resultKey(cycle.id, n))))));
+    yield* await Promise.all(numbers.map((n) => read<StoredChunk>(objects, resultKey(cycle.id, n))));
   }
-  return results;
 }
 
 export async function saveSettling(objects: ObjectStore, cycle: Cycle, settling: Settling): Promise<void> {

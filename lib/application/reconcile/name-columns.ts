@@ -4,10 +4,11 @@ import { STORES } from '../../domain/direction.ts';
 import { digestColumns, type KeyedRow } from '../../sql/compare/rows-by-key.ts';
 import { type Migration, tableNamed } from '../migration.ts';
 
-/** Rows asked for at once: each answers with 20 bytes a column. */
 const ROWS_AT_ONCE = 200;
+/** A digest of 16 digits in quotes, a comma and a blank. */
+const BYTES_PER_COLUMN = 20;
 
-/** @returns by row key, the names of target columns that differ; nothing for a row that one store lacks. */
+/** @returns by row key, the names of target columns that differ; nothing for a row that one store lacks or holds twice. */
 export async function nameColumns(
   migration: Migration,
   tableName: string,
@@ -15,7 +16,8 @@ export async function nameColumns(
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const table = tableNamed(migration, tableName);
   const named = new Map<string, readonly string[]>();
-  for (const page of inPages(rowKeys, ROWS_AT_ONCE)) {
+  const rowsOfPage = Math.floor(migration.deps.databases.pageBytes / (BYTES_PER_COLUMN * table.forward.length + 100));
+  for (const page of inPages(rowKeys, Math.max(1, Math.min(ROWS_AT_ONCE, rowsOfPage)))) {
     const [legacy, target] = await Promise.all(
       STORES.map(async (store) => {
         const session = migration.deps.databases.open(store, 'compare');
@@ -36,7 +38,8 @@ export async function nameColumns(
   return named;
 }
 
+/** The statement builds the list itself; a row that is absent has none, and one that stands twice a word about that. */
 function parseDigests(digest: string | null): readonly unknown[] | null {
-  // The statement builds the list itself; a row that is absent has none.
-  return digest === null ? null : ((JSON.parse(digest) as unknown[]).flat(Number.POSITIVE_INFINITY) as unknown[]);
+  if (digest === null || !digest.startsWith('[')) return null;
+  return (JSON.parse(digest) as unknown[]).flat(Number.POSITIVE_INFINITY) as unknown[];
 }

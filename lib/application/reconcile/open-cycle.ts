@@ -14,6 +14,8 @@ interface OpenCycle {
   readonly execution: string;
   readonly startedAt: string;
   readonly tenants: readonly string[];
+  readonly tables: readonly string[];
+  readonly scopeKind: CycleDocument['scopeKind'];
   readonly mode: string;
 }
 
@@ -24,6 +26,8 @@ export async function openCycle(deps: Deps, run: Run, cycle: Cycle): Promise<voi
     execution: run.execution,
     startedAt: cycle.startedAt,
     tenants,
+    tables: cycle.comparison.tables.map(({ table }) => table),
+    scopeKind: cycle.scopeKind,
     mode,
   };
   await deps.documents.put(
@@ -56,7 +60,7 @@ export async function adoptCycle(deps: Deps, run: Run, subject: string): Promise
 }
 
 /** The cycle that nobody works on any more, as it will be recorded; undefined when there is none. */
-export async function abandonedCycle(deps: Deps): Promise<CycleDocument | undefined> {
+export async function abandonedCycle(deps: Pick<Deps, 'documents' | 'clock'>): Promise<CycleDocument | undefined> {
   const open = await readOpen(deps);
   if (open === undefined) return undefined;
   const machine = await deps.documents.get('machine', 'reconcile');
@@ -64,21 +68,24 @@ export async function abandonedCycle(deps: Deps): Promise<CycleDocument | undefi
   return failedCycle(open, deps.clock.now());
 }
 
-async function readOpen(deps: Deps): Promise<OpenCycle | undefined> {
+async function readOpen(deps: Pick<Deps, 'documents'>): Promise<OpenCycle | undefined> {
   const stored = await deps.documents.get('progress', OPEN);
   // Written above by the same code.
   return stored === undefined ? undefined : (stored.value.state as unknown as OpenCycle);
 }
 
-function failedCycle({ execution, startedAt, tenants, mode }: OpenCycle, now: Date): CycleDocument {
+function failedCycle(open: OpenCycle, now: Date): CycleDocument {
+  const { execution, startedAt, tenants, tables, scopeKind, mode } = open;
   return {
     execution,
     startedAt,
     endedAt: now.toISOString(),
     mode,
-    scopeKind: 'full',
+    scopeKind,
     tenants,
-    tables: [],
+    tables: tables.map(emptyTally),
+    coveragePercent: 0,
+    durationMs: Math.max(0, now.getTime() - Date.parse(startedAt)),
     rows: 0,
     drift: 0,
     driftPercent: 0,
@@ -86,4 +93,10 @@ function failedCycle({ execution, startedAt, tenants, mode }: OpenCycle, now: Da
     complete: false,
     failed: true,
   };
+}
+
+/** It says which tables the cycle was about, and that nothing is known of them. */
+function emptyTally(table: string): CycleDocument['tables'][number] {
+  const drift = { missing: 0, extra: 0, different: 0 };
+  return { table, rows: 0, chunks: 0, differingChunks: 0, drift, inFlight: 0, unsettled: 0, repaired: 0, leftOut: 0 };
 }

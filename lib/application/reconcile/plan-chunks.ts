@@ -1,19 +1,31 @@
-/** Step `plan-chunks`: decides what the cycle compares and writes the list of its chunks to the bucket for the Distributed Map. */
+/**
+ * Step `plan-chunks`: decides what the cycle compares and lists it in the bucket for the Distributed Map. A list of any length: the
+ * step stops in time, answers `again`, and goes on where it stood, in the next execution too.
+ */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { chooseScope } from '../../domain/cycle-scope.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
-import { proceed, refuse } from '../machines/step.ts';
+import { again, proceed, refuse } from '../machines/step.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
-import { chunkTable } from './chunk-table.ts';
 import { type Comparison, chooseMode, currentDirection, planComparison } from './comparison.ts';
-import { type ChunkItem, type Cycle, chunksKey, saveCycle } from './cycle-store.ts';
+import { saveMark, takeMark } from './cycle-marks.ts';
+import { type Cycle, chunksKey, describeCycle, readCycle } from './cycle-store.ts';
+import { beginList, continueList, describeList, isListed, readList } from './list-items.ts';
 import { adoptCycle, openCycle } from './open-cycle.ts';
+import { type ScopeDecision, scopeOf } from './scope-of.ts';
 import { copiedTenants } from './settle-round.ts';
 
-export async function planChunks(deps: Deps, run: Run): Promise<StepResult> {
+/** Time of one call: well within the function's own. */
+const LIST_MS = 120_000;
+
+export async function planChunks(deps: Deps, run: Run, data: unknown): Promise<StepResult> {
   const migration = await loadMigration(deps);
+  const id = listedCycle(data);
+  if (id !== undefined) return list(migration, await readCycle(deps.objects, id), []);
+
   const direction = await currentDirection(deps);
   let chosen: ReturnType<typeof chooseMode>;
   try {
@@ -24,49 +36,79 @@ export async function planChunks(deps: Deps, run: Run): Promise<StepResult> {
   }
   const states = await tenantStates(deps, direction);
   const wanted = new Set([...run.scope, NO_TENANT]);
-  const copied = copiedTenants(states).filter((tenant) => wanted.has(tenant));
+  const allCopied = copiedTenants(states);
+  const copied = allCopied.filter((tenant) => wanted.has(tenant));
   if (copied.length === 0) return refuse(['no tenant of the scope is copied yet; run: npx crossfade start backfill']);
 
-  const comparison = await planComparison(migration, direction, { ...chosen, tenants: copied, tables: run.tables });
-  const uncopied = states.filter((state) => state.is_on && !state.copied).map((state) => state.tenant);
+  const wish = chooseScope(run, deps.plan.reconcile);
+  const scope = await scopeOf(deps, run, wish, direction);
+  if (scope.kind === 'nothing') return refuse([scope.why]);
+  const comparison = await planComparison(migration, direction, { ...chosen, tenants: copied, tables: scope.tables });
   const generations = states.filter(({ tenant }) => copied.includes(tenant)).map((row) => [row.tenant, row.generation]);
-  const subject = fingerprint({ comparison, generations, plan: deps.planHash });
+  const asked = { kind: scope.kind, windowMs: wish.windowMs, limit: wish.limit, keys: run.keys ?? [], wish: wish.kind };
+  const subject = fingerprint({ comparison, generations, plan: deps.planHash, asked });
   const left = run.dryRun ? undefined : await adoptCycle(deps, run, subject);
-  const cycle = left ?? (await startCycle(migration, run, comparison, subject));
+  const moves = copied.length === allCopied.length && chosen.mode === 'checksum';
+  const cycle = left ?? (await startCycle(migration, run, { comparison, subject, scope, moves }));
   if (!run.dryRun) await openCycle(deps, run, cycle);
-  return proceed({
-    data: { cycle: cycle.id, chunks: { Bucket: deps.objects.bucket, Key: chunksKey(cycle.id) } },
-    notes: [
-      `${cycle.chunks} chunks of ${comparison.tables.length} tables, ${copied.length} tenants, mode ${comparison.mode}`,
-      ...comparison.tables.map(
-        ({ table, fingerprint: { form, columns } }) => `${table}: ${form} over ${columns} columns`,
-      ),
-      ...(uncopied.length === 0 ? [] : [`left out, not copied yet: ${uncopied.join(', ')}`]),
-      ...(left === undefined ? [] : [`goes on with the cycle of ${left.startedAt}`]),
-    ],
-  });
+  const uncopied = states.filter((state) => state.is_on && !state.copied).map((state) => state.tenant);
+  return list(migration, cycle, [
+    ...(scope.why === null ? [] : [scope.why]),
+    ...comparison.tables.map(
+      ({ table, fingerprint: { form, columns } }) => `${table}: ${form} over ${columns} columns`,
+    ),
+    ...(uncopied.length === 0 ? [] : [`left out, not copied yet: ${uncopied.join(', ')}`]),
+    ...(left === undefined ? [] : [`goes on with the cycle of ${left.startedAt}`]),
+  ]);
 }
 
-async function startCycle(migration: Migration, run: Run, comparison: Comparison, subject: string): Promise<Cycle> {
-  const { plan, objects } = migration.deps;
+interface NewCycle {
+  readonly comparison: Comparison;
+  readonly subject: string;
+  readonly scope: Exclude<ScopeDecision, { readonly kind: 'nothing' }>;
+  readonly moves: boolean;
+}
+
+async function startCycle(migration: Migration, run: Run, { comparison, subject, scope, moves }: NewCycle) {
+  const { deps } = migration;
   const id = run.dryRun ? `dry-${run.startedAt}` : run.startedAt;
-  const items: ChunkItem[] = [];
-  let budget = run.dryRun ? plan.reconcile.dryRunLimit : Number.POSITIVE_INFINITY;
-  for (const { table } of comparison.tables) {
-    if (budget <= 0) break;
-    const ranges = await chunkTable(migration, table, budget);
-    for (const range of ranges) items.push({ ...range, table, n: items.length, cycle: id });
-    budget -= ranges.length * plan.reconcile.chunkRows;
-  }
+  const isWhole = scope.limit === null && (scope.kind === 'full' || scope.goesOn);
   const cycle: Cycle = {
     id,
     startedAt: run.startedAt,
     dryRun: run.dryRun,
-    scopeKind: run.tables.length === 0 && !run.dryRun ? 'full' : 'sample',
+    // Rows that a limit leaves out, or a window that begins behind the cycle before it, prove nothing of the rest.
+    scopeKind: isWhole || scope.kind === 'keys' ? scope.kind : 'sample',
     comparison,
-    chunks: items.length,
+    chunks: 0,
     subject,
+    moves: isWhole && moves,
   };
-  await saveCycle(objects, cycle, items);
+  await saveMark(deps, id, await takeMark(deps, comparison.direction));
+  await beginList(deps.objects, id, scope);
+  await describeCycle(deps.objects, cycle);
   return cycle;
+}
+
+async function list(migration: Migration, cycle: Cycle, notes: readonly string[]): Promise<StepResult> {
+  const { deps } = migration;
+  const before = await readList(deps.objects, cycle.id);
+  const until = new Date(deps.clock.now().getTime() + LIST_MS);
+  const state = isListed(before) ? before : await continueList(migration, cycle, before, until);
+  if (!isListed(state))
+    return again(0, { data: { cycle: cycle.id, listing: true }, notes: [...notes, `${describeList(state)} so far`] });
+  const listed: Cycle = { ...cycle, chunks: state.items };
+  await describeCycle(deps.objects, listed);
+  const { tables, tenants, mode } = cycle.comparison;
+  const what = `${describeList(state)} of ${tables.length} tables, ${tenants.length} tenants, mode ${mode}, scope ${cycle.scopeKind}`;
+  return proceed({
+    data: { cycle: cycle.id, chunks: { Bucket: deps.objects.bucket, Key: chunksKey(cycle.id) } },
+    notes: [what, ...notes],
+  });
+}
+
+/** Handed back by `again`. */
+function listedCycle(data: unknown): string | undefined {
+  const isOurs = typeof data === 'object' && data !== null && 'listing' in data && 'cycle' in data;
+  return isOurs && typeof data.cycle === 'string' ? data.cycle : undefined;
 }

@@ -1,14 +1,24 @@
 /** The cycle log and the open differences: what the drift clock, `drift show` and the gate are read from. */
 import { createHash } from 'node:crypto';
-import type { CycleDocument, DriftDocument, TableCycle } from '../../contracts/documents.ts';
+import type { CycleDocument, DriftDocument, TableCycle, WorstChunk } from '../../contracts/documents.ts';
 import type { Run } from '../../contracts/machine-io.ts';
+import { REPORT_KEY } from '../../contracts/object-prefixes.ts';
 import { percentOf, upperBoundPercent } from '../../domain/drift-bound.ts';
+import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
 import type { Cycle, Settling } from './cycle-store.ts';
 import type { DriftRow } from './settle-round.ts';
 
 /** Differences that get a document of their own in one cycle; all of them are counted, and listed in the bucket. */
 export const MAX_DRIFT_DOCUMENTS = 5_000;
+/** Chunks that a table's record names. */
+export const MAX_WORST = 5;
+/** Tenants that a cycle's record names, drifted and large ones first: 50 bytes each, of hundreds of cycles that are read at once. */
+const MAX_TENANTS = 500;
+/** Cycles that a difference remembers. */
+const MAX_SEEN = 20;
+/** Cycles among which the newest full pass is looked for. */
+const LOOK_BACK = 200;
 
 /** Written when the differences are settled and again after repair, so that a refused approval leaves the cycle on record. */
 export async function recordCycle(
@@ -27,31 +37,81 @@ export async function recordCycle(
       ...tally,
       drift: { missing: count('missing'), extra: count('extra'), different: count('different') },
       inFlight: (settling.inFlight[tally.table] ?? 0) + (waiting.length - moving),
+      setAside: settling.setAside.filter((row) => row.table === tally.table).length,
       unsettled: moving + (settling.dropped[tally.table] ?? 0),
       repaired: repaired[tally.table] ?? 0,
     };
   });
-  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  const sum = (of: (table: TableCycle) => number) => tables.reduce((total, table) => total + of(table), 0);
+  const rows = sum((table) => table.rows);
   const drift = settling.drift.length;
-  const dropped = Object.values(settling.dropped).reduce((sum, count) => sum + count, 0);
+  const dropped = Object.values(settling.dropped).reduce((total, count) => total + count, 0);
+  const endedAt = deps.clock.now();
   const document: CycleDocument = {
     execution: run.execution,
     startedAt: cycle.startedAt,
-    endedAt: deps.clock.now().toISOString(),
+    endedAt: endedAt.toISOString(),
+    durationMs: Math.max(0, endedAt.getTime() - Date.parse(cycle.startedAt)),
     mode: cycle.comparison.mode,
     scopeKind: cycle.scopeKind,
     tenants: cycle.comparison.tenants,
     tables,
+    ...tallyTenants(settling),
     rows,
+    coveragePercent: await coverageOf(deps, cycle, settling, rows),
     drift,
     driftPercent: percentOf(drift, rows),
-    upperBoundPercent: upperBoundPercent(drift, rows),
+    // Rows in flight and rows that would not stand still are neither clean nor drift: they prove nothing.
+    upperBoundPercent: upperBoundPercent(drift, rows - sum((table) => table.inFlight + table.unsettled)),
     // Differences that nobody looked at may be drift: such a cycle has not read everything.
     complete: settling.missing === 0 && dropped === 0,
     failed: false,
+    report: REPORT_KEY,
   };
   await deps.documents.put('cycle', cycle.id, document, 'any');
   return document;
+}
+
+/** Drifted tenants first, so that what is left out of the record is clean: the gate judges each of them (ADR 027). */
+function tallyTenants({ drift, tenants = {} }: Settling): Pick<CycleDocument, 'byTenant' | 'tenantsUnlisted'> {
+  const tally = new Map(Object.entries(tenants).map(([tenant, rows]) => [tenant, { rows, drift: 0 }]));
+  for (const row of drift) {
+    const tenant = row.tenant ?? NO_TENANT;
+    const known = tally.get(tenant) ?? { rows: 0, drift: 0 };
+    tally.set(tenant, { ...known, drift: known.drift + 1 });
+  }
+  const worstFirst = [...tally].toSorted(([, one], [, other]) => other.drift - one.drift || other.rows - one.rows);
+  const unlisted = worstFirst.slice(MAX_TENANTS).filter(([, each]) => each.drift > 0).length;
+  return {
+    byTenant: Object.fromEntries(worstFirst.slice(0, MAX_TENANTS)),
+    ...(unlisted === 0 ? {} : { tenantsUnlisted: unlisted }),
+  };
+}
+
+/** A full pass covers what it planned; anything else is measured against the rows that the newest full pass counted. */
+async function coverageOf(deps: Deps, cycle: Cycle, settling: Settling, rows: number): Promise<number | null> {
+  if (cycle.scopeKind === 'full') {
+    const read = settling.tables.reduce((sum, { chunks }) => sum + chunks, 0);
+    return read + settling.missing === 0 ? 100 : percentOf(read, read + settling.missing);
+  }
+  const before = await deps.documents.list('cycle', { to: cycle.id, descending: true, limit: LOOK_BACK });
+  const known = settling.tables.map(({ table }) => {
+    const full = before.find(
+      ({ value }) => value.scopeKind === 'full' && value.complete && value.tables.some((each) => each.table === table),
+    );
+    return full?.value.tables.find((each) => each.table === table)?.rows;
+  });
+  if (known.some((count) => count === undefined)) return null;
+  const all = known.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  return Math.min(100, all === 0 ? 100 : percentOf(rows, all));
+}
+
+/** The chunks of a table that its record names, from those known and those of one more result. */
+export function keepWorst(known: readonly WorstChunk[], more: readonly WorstChunk[]): readonly WorstChunk[] {
+  return [...known, ...more]
+    .filter(({ keys }) => keys > 0)
+    .toSorted((one, other) => other.keys - one.keys)
+    .slice(0, MAX_WORST);
 }
 
 export async function recordDrift(deps: Deps, cycle: Cycle, rows: readonly DriftRow[]): Promise<void> {
@@ -61,6 +121,8 @@ export async function recordDrift(deps: Deps, cycle: Cycle, rows: readonly Drift
     const known = (await deps.documents.get('drift', id))?.value;
     const isOpen = known !== undefined && known.repairedAt === undefined;
     const { table, rowKey, tenant, kind, columns } = row;
+    // A step that is run again has seen it once.
+    const earlier = (known?.seen ?? []).filter((sighting) => sighting.cycle !== cycle.id);
     const document: DriftDocument = {
       table,
       rowKey,
@@ -69,6 +131,7 @@ export async function recordDrift(deps: Deps, cycle: Cycle, rows: readonly Drift
       columns,
       foundAt: isOpen ? known.foundAt : now,
       cycle: cycle.id,
+      seen: [...earlier, { cycle: cycle.id, kind, columns }].slice(-MAX_SEEN),
     };
     await deps.documents.put('drift', id, document, 'any');
   }
@@ -76,28 +139,38 @@ export async function recordDrift(deps: Deps, cycle: Cycle, rows: readonly Drift
 
 /**
  * A difference that is gone stays on record until the gate's window has passed, because the gate counts each key once; then
- * it is removed. A full pass that did not find an open one has seen it converge.
+ * it is removed. Called by a repair that has read the rows again and found them equal.
  */
-export async function endDrift(deps: Deps, rows: readonly Pick<DriftRow, 'table' | 'rowKey'>[]): Promise<void> {
+export async function endDrift(
+  deps: Deps,
+  rows: readonly Pick<DriftRow, 'table' | 'rowKey'>[],
+  endedBy: NonNullable<DriftDocument['endedBy']> = 'repair',
+): Promise<void> {
   const repairedAt = deps.clock.now().toISOString();
   for (const row of rows) {
     const stored = await deps.documents.get('drift', driftId(row));
     if (stored !== undefined && stored.value.repairedAt === undefined)
-      await deps.documents.put('drift', stored.id, { ...stored.value, repairedAt }, 'any');
+      await deps.documents.put('drift', stored.id, { ...stored.value, repairedAt, endedBy }, 'any');
   }
 }
 
-/** After a complete full pass: differences of its tenants that it did not find are over; those past the window are removed. */
+/** After a complete full pass: differences of its tables and tenants that it did not find are over; those past the window are removed. */
 export async function tidyDrift(deps: Deps, cycle: Cycle, document: CycleDocument): Promise<void> {
   const now = deps.clock.now();
   const isFull = document.complete && document.scopeKind === 'full';
+  const tables = new Set(document.tables.map(({ table }) => table));
   for (const { id, value } of await deps.documents.list('drift')) {
     const endedAt = value.repairedAt;
     if (endedAt !== undefined) {
       const isPast = now.getTime() - Date.parse(endedAt) > 2 * deps.plan.reconcile.gate.for;
       if (isPast) await deps.documents.remove('drift', id);
-    } else if (isFull && value.cycle !== cycle.id && document.tenants.includes(value.tenant ?? '*')) {
-      await deps.documents.put('drift', id, { ...value, repairedAt: now.toISOString() }, 'any');
+    } else if (
+      isFull &&
+      value.cycle !== cycle.id &&
+      tables.has(value.table) &&
+      document.tenants.includes(value.tenant ?? NO_TENANT)
+    ) {
+      await deps.documents.put('drift', id, { ...value, repairedAt: now.toISOString(), endedBy: 'converged' }, 'any');
     }
   }
 }

@@ -1,14 +1,24 @@
 /** Step `record`: ends the cycle in the log, raises the alert, halts the migration where drift is past what the plan bears. */
-import type { CycleDocument } from '../../contracts/documents.ts';
+import type { CycleDocument, DriftDocument } from '../../contracts/documents.ts';
 import type { Outcome, Run, StepResult } from '../../contracts/machine-io.ts';
-import { firesDriftAlert } from '../../domain/drift-alert.ts';
+import { REPORT_KEY } from '../../contracts/object-prefixes.ts';
+import { findDriftAlerts } from '../../domain/drift-alert.ts';
 import { percentOf } from '../../domain/drift-bound.ts';
+import { isMeasure } from '../../domain/drift-gate.ts';
 import type { Deps } from '../deps.ts';
+import { renderDriftReport } from '../drift-report/page.ts';
+import { readCycleLog } from '../gates/drift-gate.ts';
+import { clocksRule } from '../gates/judge-log.ts';
+import { openIncidents } from '../incidents/incidents.ts';
 import { proceed } from '../machines/step.ts';
+import { type DriftClocksView, readDriftClocks } from '../operate/drift-clock.ts';
+import { messageOf } from '../operate/operator.ts';
+import type { RepairData } from '../repair/steps.ts';
+import { keepMark } from './cycle-marks.ts';
+import { recordCycleMetrics } from './cycle-metrics.ts';
 import { readCycle, readSettling } from './cycle-store.ts';
 import { closeCycle } from './open-cycle.ts';
 import { recordCycle, tidyDrift } from './record-cycle.ts';
-import type { RepairData } from './repair.ts';
 import { cycleData } from './settle.ts';
 
 export async function record(deps: Deps, run: Run, data: unknown): Promise<StepResult> {
@@ -24,15 +34,59 @@ export async function record(deps: Deps, run: Run, data: unknown): Promise<StepR
   }
   const document = await recordCycle(deps, run, cycle, settling, repaired);
   await tidyDrift(deps, cycle, document);
-  deps.metrics.record('driftPercent', document.driftPercent);
-  deps.metrics.record('rowsCompared', document.rows);
-  deps.metrics.record('rowsDrifted', document.drift);
-  deps.metrics.record('cycleCompleted', document.complete ? 1 : 0);
-  const notes = [describe(document), ...settling.errors.slice(0, 5), ...(await alert(deps))];
-  if (await halt(deps, document)) notes.push('the migration is halted; run: npx crossfade drift show');
+  if (document.complete) await keepMark(deps, cycle);
+  const isHalted = await halt(deps, document);
+  // Before the log is read: a cycle that is open is one that was left behind.
   await closeCycle(deps);
+  const log = await readLog(deps);
+  recordCycleMetrics(deps.metrics, document, log.view, Object.keys(deps.plan.tables));
+  const notes = [describe(document), ...settling.errors.slice(0, 5), ...alert(deps, log.cycles)];
+  if (isHalted) notes.push('the migration is halted; run: npx crossfade drift show');
+  const report = await writeReport(deps, log);
   const outcome: Outcome = document.drift > 0 || !document.complete ? 'differences' : 'passed';
-  return proceed({ data: { outcome, cycle: id }, notes });
+  return proceed({ data: { outcome, cycle: id, report }, notes });
+}
+
+interface CycleLog {
+  /** Newest first. */
+  readonly cycles: readonly CycleDocument[];
+  readonly differences: readonly DriftDocument[];
+  readonly view: DriftClocksView;
+}
+
+async function readLog(deps: Deps): Promise<CycleLog> {
+  const now = deps.clock.now();
+  const cycles = (await readCycleLog(deps, now)).toSorted((one, other) => (one.startedAt < other.startedAt ? 1 : -1));
+  const [found, tenants] = await Promise.all([deps.documents.list('drift'), deps.documents.list('tenant')]);
+  const scope = tenants.map(({ value }) => value).filter(({ on, copied }) => on && copied);
+  const differences = found.map(({ value }) => value);
+  const rules = { driftGate: clocksRule(deps.plan), driftAlert: deps.plan.reconcile.alert };
+  const ids = scope.map(({ tenant }) => tenant);
+  return { cycles, differences, view: readDriftClocks(cycles, differences, rules, ids, now) };
+}
+
+/** @returns its key; null: it could not be written, which must not fail a cycle. */
+async function writeReport(deps: Deps, { cycles, differences, view }: CycleLog): Promise<string | null> {
+  const { name, environment, reconcile } = deps.plan;
+  const incidents = (await openIncidents(deps)).map(({ id, says, firstAt }) => ({ id, says, firstAt }));
+  const page = renderDriftReport({
+    plan: name,
+    environment,
+    at: deps.clock.now().toISOString(),
+    rule: clocksRule(deps.plan),
+    alert: reconcile.alert,
+    view,
+    cycles,
+    open: differences.filter(({ repairedAt }) => repairedAt === undefined),
+    incidents,
+  });
+  try {
+    await deps.objects.put(REPORT_KEY, page, 'text/html; charset=utf-8');
+    return REPORT_KEY;
+  } catch (error) {
+    deps.log.warn('the drift report could not be written', { key: REPORT_KEY, reason: messageOf(error) });
+    return null;
+  }
 }
 
 function describe({ rows, drift, driftPercent, upperBoundPercent, tables, complete }: CycleDocument): string {
@@ -43,25 +97,25 @@ function describe({ rows, drift, driftPercent, upperBoundPercent, tables, comple
   return `${rate}; ${others}; ${sum((table) => table.repaired)} repaired${complete ? '' : '; not every chunk was read'}`;
 }
 
-async function alert(deps: Deps): Promise<readonly string[]> {
+/** Told once an episode, by the cycle that brings it above the limit; the metric says it for as long as it lasts. */
+function alert(deps: Deps, newestFirst: readonly CycleDocument[]): readonly string[] {
   const { driftPercent, cycles } = deps.plan.reconcile.alert;
-  // Failed cycles among them are passed over.
-  const latest = await deps.documents.list('cycle', { descending: true, limit: cycles * 4 });
-  if (
-    !firesDriftAlert(
-      latest.map(({ value }) => value),
-      { driftPercent, cycles },
-    )
-  )
-    return [];
-  const message = `drift has been above ${driftPercent} % for ${cycles} cycles`;
-  deps.log.error(message, { cycles });
+  const { firing, began } = findDriftAlerts(newestFirst, { driftPercent, cycles });
+  deps.metrics.record('driftAlerts', firing.length);
+  if (began.length === 0) return [];
+  const of = began.map((table) => table ?? 'all tables together');
+  const message = `drift has been above ${driftPercent} % for ${cycles} cycles: ${of.join(', ')}`;
+  deps.log.error(message, { cycles, tables: of });
   return [message];
 }
 
 /** "If drift exceeds acceptable thresholds, halt migration" (guide phase 3): machines end at their next step; delivery goes on. */
-async function halt(deps: Deps, { drift, rows, driftPercent }: CycleDocument): Promise<boolean> {
+async function halt(deps: Deps, cycle: CycleDocument): Promise<boolean> {
   const limit = deps.plan.reconcile.haltDriftPercent;
+  const { drift, rows, coveragePercent } = cycle;
+  // One drifted row of the three that changed lately is no reason to halt: what counts are the rows that there are.
+  const known = isMeasure(cycle) && coveragePercent == null ? 100 : (coveragePercent ?? 0);
+  const driftPercent = percentOf(drift, known === 0 ? Number.POSITIVE_INFINITY : (100 * rows) / known);
   if (driftPercent <= limit) return false;
   const stored = await deps.documents.get('control', 'control');
   if (stored?.value.halted !== undefined) return true;

@@ -1,7 +1,8 @@
 /** One read of everything that is not settled yet (design §4): the caller waits between rounds for longer than the relay's lag. */
 import { inPages } from '../../domain/chunk.ts';
-import { sourceOf } from '../../domain/direction.ts';
-import { type DriftKind, driftKindOf, judgeRow, type RowSight } from '../../domain/drift.ts';
+import { STORES, sourceOf } from '../../domain/direction.ts';
+import { type DriftKind, driftKindOf, judgeRow, type RowSight, type SetAside } from '../../domain/drift.ts';
+import { type ControlRow, directionInForce } from '../../sql/compare/direction-in-force.ts';
 import type { Migration } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
 import { type Comparison, onBut } from './comparison.ts';
@@ -24,11 +25,20 @@ export interface DriftRow {
   readonly columns: readonly string[];
 }
 
+/** A row that differs because its event, or its parent's, is parked or dead: no drift, and nothing that comes by itself. */
+export interface SetAsideRow extends SetAside {
+  readonly table: string;
+  readonly rowKey: string;
+  readonly tenant: string | null;
+  readonly kind: DriftKind;
+}
+
 export interface RoundResult {
   readonly pending: readonly PendingRow[];
   readonly drift: readonly DriftRow[];
-  /** Rows in flight, by table. */
+  /** Rows in flight, by table; those that were set aside among them. */
   readonly inFlight: Readonly<Record<string, number>>;
+  readonly setAside: readonly SetAsideRow[];
 }
 
 /** Reads after which a row that still moves is reported as unsettled: neither clean nor drift. */
@@ -47,7 +57,10 @@ export async function settleRound(
 ): Promise<RoundResult> {
   const next: PendingRow[] = [];
   const drift: DriftRow[] = [];
+  const setAside: SetAsideRow[] = [];
   const inFlight: Record<string, number> = {};
+  const authoritative = sourceOf(comparison.direction);
+  const before = pending.length === 0 ? new Map() : await generationsOf(migration, comparison);
   for (const [name, rows] of Map.groupBy(pending, (row) => row.table)) {
     const compared = comparison.tables.find((candidate) => candidate.table === name);
     if (compared === undefined) continue;
@@ -56,15 +69,50 @@ export async function settleRound(
     for (const page of inPages([...befores.keys()], ROWS_AT_ONCE)) {
       for (const sight of await sightRows(migration, comparison, compared, page)) {
         const verdict = judgeRow(befores.get(sight.rowKey), sight);
-        const isOver = verdict === 'in-flight' && round > 1;
+        const isWaiting = verdict === 'in-flight' || verdict === 'set-aside';
+        if (verdict === 'converged') continue;
         if (verdict === 'drift') drifting.push(sight);
-        else if (isOver) inFlight[name] = (inFlight[name] ?? 0) + 1;
-        else if (verdict !== 'converged') next.push({ table: name, rowKey: sight.rowKey, before: sight });
+        else if (isWaiting && round > 1) inFlight[name] = (inFlight[name] ?? 0) + 1;
+        else next.push({ table: name, rowKey: sight.rowKey, before: sight });
+        if (verdict === 'set-aside' && round > 1 && sight.setAside !== null) {
+          const { rowKey, tenant } = sight;
+          setAside.push({ table: name, rowKey, tenant, kind: driftKindOf(sight, authoritative), ...sight.setAside });
+        }
       }
     }
     drift.push(...(await describe(migration, comparison, name, drifting)));
   }
-  return { pending: next, drift, inFlight };
+  if (drift.length === 0) return { pending: next, drift, inFlight, setAside };
+  const stands = await standsAfter(migration, comparison, before);
+  const moved = drift.filter((row) => !stands(row)).map(({ table, rowKey }) => ({ table, rowKey, before: null }));
+  return { pending: [...next, ...moved], drift: drift.filter(stands), inFlight, setAside };
+}
+
+type Generations = ReadonlyMap<string, number | 'off'>;
+
+async function generationsOf({ deps }: Migration, { direction }: Comparison): Promise<Generations> {
+  const states = await tenantStates(deps, direction);
+  return new Map(states.map(({ tenant, generation, is_on }) => [tenant, is_on ? generation : 'off']));
+}
+
+/**
+ * A tenant that was turned off while its rows were read is being taken back; when authority has moved, the other outbox says what
+ * is open: what was read then proves nothing.
+ */
+async function standsAfter(
+  migration: Migration,
+  comparison: Comparison,
+  before: Generations,
+): Promise<(row: DriftRow) => boolean> {
+  const controls = await Promise.all(
+    STORES.map((store) => migration.deps.databases.open(store, 'compare').query<ControlRow>(directionInForce)),
+  );
+  if (controls.some(([control]) => control?.direction !== comparison.direction)) return () => false;
+  const after = await generationsOf(migration, comparison);
+  const isSteady = (tenant: string) => after.get(tenant) === before.get(tenant) && after.get(tenant) !== 'off';
+  // A row may stand in the receiver under one of its earlier tenants.
+  const areAllSteady = comparison.tenants.every(isSteady);
+  return ({ tenant }) => areAllSteady || (tenant !== null && comparison.tenants.includes(tenant) && isSteady(tenant));
 }
 
 /** A tenant that was turned off, or on anew, since the cycle was planned is left out: its rows are being taken away or copied. */

@@ -1,4 +1,5 @@
 /** Step `settle`: reads what differed again and again, further apart than the relay's lag, until it is known what is drift; then records the cycle. */
+import type { WorstChunk } from '../../contracts/documents.ts';
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import type { Deps } from '../deps.ts';
 import { noteForeignDrift } from '../incidents/note-foreign-drift.ts';
@@ -6,7 +7,7 @@ import { watchStores } from '../incidents/watch-stores.ts';
 import { again, proceed } from '../machines/step.ts';
 import { loadMigration } from '../migration.ts';
 import { type Cycle, readCycle, readResults, readSettling, type Settling, saveSettling } from './cycle-store.ts';
-import { recordCycle, recordDrift } from './record-cycle.ts';
+import { keepWorst, recordCycle, recordDrift } from './record-cycle.ts';
 import { MAX_PENDING, MAX_ROUNDS, narrowToCopied, type PendingRow, settleRound } from './settle-round.ts';
 
 /** Handed from step to step; the rest is in the bucket. */
@@ -23,7 +24,7 @@ export async function settle(deps: Deps, run: Run, data: unknown): Promise<StepR
   const waitMs = notBefore - deps.clock.now().getTime();
   if (waitMs > 0) return again(waitMs / 1000, { data });
   const cycle = await readCycle(deps.objects, id);
-  const known = round === 0 ? await collect(deps, cycle) : await readSettling(deps.objects, cycle);
+  const known = round === 0 ? await begin(deps, cycle) : await readSettling(deps.objects, cycle);
   if (known === undefined) throw new RangeError(`cycle ${id} has lost what it had settled; start another one`);
 
   const migration = await loadMigration(deps);
@@ -34,6 +35,7 @@ export async function settle(deps: Deps, run: Run, data: unknown): Promise<StepR
     pending: result.pending,
     drift: [...known.drift, ...result.drift],
     inFlight: addCounts(known.inFlight, result.inFlight),
+    setAside: [...known.setAside, ...result.setAside],
   };
   await saveSettling(deps.objects, cycle, settling);
   const counted = `round ${round + 1}: ${settling.drift.length} rows drift, ${settling.pending.length} not settled`;
@@ -48,7 +50,10 @@ export async function settle(deps: Deps, run: Run, data: unknown): Promise<StepR
     await recordDrift(deps, cycle, settling.drift);
     await recordCycle(deps, run, cycle, settling, {});
   }
-  return proceed({ data: { cycle: id } satisfies CycleData, notes: [counted, ...settling.errors] });
+  return proceed({
+    data: { cycle: id } satisfies CycleData,
+    notes: [counted, ...describeSetAside(settling), ...settling.errors],
+  });
 }
 
 /** @throws {RangeError} for data that no step of this machine handed on. */
@@ -67,30 +72,74 @@ export function addCounts(
   return Object.fromEntries([...names].map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
 }
 
+/** Rows that differ for as long as nobody looks after their events. */
+function describeSetAside({ setAside }: Settling): readonly string[] {
+  const [first] = setAside;
+  if (first === undefined) return [];
+  const { table, rowKey, state, reason } = first;
+  return [
+    `${setAside.length} rows differ because their events are set aside, such as ${table} ${rowKey} (${state}: ${reason}); run: npx crossfade redrive --dry-run`,
+  ];
+}
+
+/**
+ * What an execution that died had found stays found: it may have repaired some of it already, and the cycle must not look clean
+ * for that.
+ */
+async function begin(deps: Deps, cycle: Cycle): Promise<Settling> {
+  const collected = await collect(deps, cycle);
+  const drift = (await readSettling(deps.objects, cycle))?.drift ?? [];
+  const found = new Set(drift.map(({ table, rowKey }) => `${table} ${rowKey}`));
+  const pending = collected.pending.filter(({ table, rowKey }) => !found.has(`${table} ${rowKey}`));
+  return { ...collected, pending, drift };
+}
+
+const EMPTY_TALLY = { rows: 0, chunks: 0, differingChunks: 0, leftOut: 0, worst: [] as readonly WorstChunk[] };
+/** Reasons that a cycle tells; the others are much the same. */
+const MAX_ERRORS = 20;
+
 async function collect(deps: Deps, cycle: Cycle): Promise<Settling> {
-  const results = await readResults(deps.objects, cycle);
   const pending: PendingRow[] = [];
   const dropped: Record<string, number> = {};
   const errors: string[] = [];
-  const tallies = new Map(
-    cycle.comparison.tables.map(({ table }) => [table, { table, rows: 0, chunks: 0, differingChunks: 0, leftOut: 0 }]),
-  );
-  for (const result of results) {
-    if (result === undefined) continue;
-    if ('error' in result) {
-      errors.push(result.error);
+  const tenants: Record<string, number> = {};
+  const tallies = new Map(cycle.comparison.tables.map(({ table }) => [table, { table, ...EMPTY_TALLY }]));
+  let answered = 0;
+  let unanswered = 0;
+  for await (const result of readResults(deps.objects, cycle)) {
+    if (result === undefined || 'error' in result) {
+      unanswered += 1;
+      if (result !== undefined && errors.length < MAX_ERRORS) errors.push(result.error);
       continue;
     }
-    const tally = tallies.get(result.table);
+    answered += 1;
+    const { table, rows, leftOut, chunks, differing, keys, unlisted } = result;
+    const tally = tallies.get(table);
     if (tally === undefined) continue;
-    tally.rows += result.rows;
-    tally.leftOut += result.leftOut;
-    tally.chunks += 1;
-    tally.differingChunks += result.differs ? 1 : 0;
+    tally.rows += rows;
+    tally.leftOut += leftOut;
+    tally.chunks += chunks;
+    tally.differingChunks += differing.length;
+    tally.worst = keepWorst(tally.worst, differing);
+    for (const [tenant, count] of Object.entries(result.tenants ?? {}))
+      tenants[tenant] = (tenants[tenant] ?? 0) + count;
     const room = Math.max(0, MAX_PENDING - pending.length);
-    if (result.keys.length > room) dropped[result.table] = (dropped[result.table] ?? 0) + result.keys.length - room;
-    for (const rowKey of result.keys.slice(0, room)) pending.push({ table: result.table, rowKey, before: null });
+    const lost = unlisted + Math.max(0, keys.length - room);
+    if (lost > 0) dropped[table] = (dropped[table] ?? 0) + lost;
+    for (const rowKey of keys.slice(0, room)) pending.push({ table, rowKey, before: null });
   }
-  const missing = results.filter((result) => result === undefined || 'error' in result).length;
-  return { pending, drift: [], inFlight: {}, dropped, tables: [...tallies.values()], missing, errors };
+  const tables = [...tallies.values()];
+  const chunks = tables.reduce((sum, tally) => sum + tally.chunks, 0);
+  return {
+    pending,
+    drift: [],
+    inFlight: {},
+    setAside: [],
+    dropped,
+    tables,
+    ...(Object.keys(tenants).length === 0 ? {} : { tenants }),
+    // An item that did not answer has as many chunks as the others have on average, for all that is known.
+    missing: unanswered * (answered === 0 ? 1 : Math.max(1, Math.round(chunks / answered))),
+    errors,
+  };
 }

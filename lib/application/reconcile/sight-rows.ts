@@ -1,15 +1,21 @@
 /** Reads rows in both stores by key: what settles whether a difference is drift, and whether a repair worked. */
 import { receiverOf, type StoreName, sourceOf } from '../../domain/direction.ts';
-import type { RowSight } from '../../domain/drift.ts';
+import { type RowSight, SET_ASIDE_STATES, type SetAside } from '../../domain/drift.ts';
 import type { MigratedTable } from '../../domain/table.ts';
+import { overtakenEvents, type ReceiverRecordRow, receiverRecord } from '../../sql/compare/receiver-record.ts';
 import { fingerprintKeys, type KeyedRow } from '../../sql/compare/rows-by-key.ts';
-import { undeliveredKeys } from '../../sql/relay/undelivered-keys.ts';
+import { type AncestorMoveRow, ancestorMoves } from '../../sql/relay/ancestor-moves.ts';
+import { type OpenEventRow, openEvents } from '../../sql/relay/open-events.ts';
+import type { Statement } from '../../sql/statement.ts';
 import { type Migration, tableNamed } from '../migration.ts';
 import type { ComparedTable, Comparison } from './comparison.ts';
 
+type Open = Pick<OpenEventRow, 'moving' | 'state' | 'reason'>;
+
 /**
- * Source first, then what is undelivered, then the receiver: an event that was open when the source was read is either still
- * open, or has reached the receiver before it is read.
+ * Source first, then what is open, then the receiver's records, then its rows: an event that was open when the source was read is
+ * either still open, or has reached the receiver, or has left a queued repair there, before the receiver is read. Marks are
+ * written after the apply has committed, repairs are queued before the mark, and leave the queue after they have committed.
  */
 export async function sightRows(
   migration: Migration,
@@ -21,24 +27,83 @@ export async function sightRows(
   const source = sourceOf(comparison.direction);
   const receiver = receiverOf(comparison.direction);
   const atSource = await readStore(migration, source, table, compared, rowKeys);
-  // A queued repair is not in flight: one that can never succeed stays queued, and must not hide its row.
-  const inFlight = new Set(await keysOf(migration, source, undeliveredKeys(table.name, rowKeys)));
+  const open = await ask<OpenEventRow>(migration, source, openEvents(table.name, rowKeys));
+  const records = await ask<ReceiverRecordRow>(migration, receiver, receiverRecord(table.name, rowKeys));
   const atReceiver = await readStore(migration, receiver, table, compared, rowKeys);
-  return rowKeys.map((rowKey) => {
+  const waiting = new Map<string, Open>(await withoutOvertaken(migration, receiver, table, open));
+  const recordOf = new Map(records.map((record) => [record.row_key, record]));
+  const sights = rowKeys.map((rowKey): RowSight => {
     const has = atSource.get(rowKey);
     const got = atReceiver.get(rowKey);
     const isJudged = has?.tenant == null || !comparison.leftOut.includes(has.tenant);
     const wanted = isInside(compared, has) ? (has?.digest ?? null) : null;
     // A row that the source wants here counts wherever the receiver has put it.
     const found = wanted !== null || (isJudged && isInside(compared, got)) ? (got?.digest ?? null) : null;
+    const record = recordOf.get(rowKey);
     return {
       rowKey,
       tenant: has?.tenant ?? got?.tenant ?? null,
       legacy: source === 'legacy' ? wanted : found,
       target: source === 'legacy' ? found : wanted,
-      inFlight: inFlight.has(rowKey),
+      ...progressOf(waiting.get(rowKey)),
+      // A queued repair is on its way like an event. One that never succeeds is not, and must not hide its row.
+      ...(isQueuedOfLate(migration, record) ? { inFlight: true } : {}),
+      version: record?.version ?? null,
     };
   });
+  return withAncestors(migration, source, table, sights);
+}
+
+/** A parked event that is older than what the receiver holds would be refused: whatever differs, it does not explain it. */
+async function withoutOvertaken(
+  migration: Migration,
+  receiver: StoreName,
+  table: MigratedTable,
+  open: readonly OpenEventRow[],
+): Promise<readonly (readonly [string, Open])[]> {
+  const aside = open.filter((event) => !event.moving).map(({ row_key, ...event }) => ({ rowKey: row_key, ...event }));
+  const overtaken = new Set(
+    aside.length === 0
+      ? []
+      : (await ask<{ row_key: string }>(migration, receiver, overtakenEvents(table.name, aside))).map(
+          ({ row_key }) => row_key,
+        ),
+  );
+  return open.filter(({ row_key }) => !overtaken.has(row_key)).map((event) => [event.row_key, event]);
+}
+
+/** Rows that are in one store only, and that nothing of their own explains, may be waiting for a parent that moves. */
+async function withAncestors(
+  migration: Migration,
+  source: StoreName,
+  table: MigratedTable,
+  sights: readonly RowSight[],
+): Promise<readonly RowSight[]> {
+  const alone = sights.filter(({ legacy, target, inFlight }) => !inFlight && (legacy === null) !== (target === null));
+  const statement = ancestorMoves(
+    table,
+    migration.byName,
+    alone.map(({ rowKey }) => rowKey),
+  );
+  if (alone.length === 0 || statement === null) return sights;
+  const moves = new Map((await ask<AncestorMoveRow>(migration, source, statement)).map((move) => [move.row_key, move]));
+  return sights.map((sight) =>
+    moves.has(sight.rowKey) ? { ...sight, ...progressOf(moves.get(sight.rowKey)) } : sight,
+  );
+}
+
+function progressOf(open: Open | undefined): Pick<RowSight, 'inFlight' | 'setAside'> {
+  if (open === undefined) return { inFlight: false, setAside: null };
+  const state = SET_ASIDE_STATES.find((known) => known === open.state);
+  const isAside = !open.moving && state !== undefined;
+  const setAside: SetAside | null = isAside ? { state, reason: open.reason ?? 'no reason recorded' } : null;
+  return { inFlight: true, setAside };
+}
+
+/** Younger than what `dual-write` lets an event or a repair take. */
+function isQueuedOfLate({ deps }: Migration, record: ReceiverRecordRow | undefined): boolean {
+  const queuedMs = record?.queued_ms ?? null;
+  return queuedMs !== null && queuedMs < deps.plan.dualWrite.lagLimit;
 }
 
 function isInside({ tenants }: ComparedTable, row: KeyedRow | undefined): boolean {
@@ -53,16 +118,14 @@ async function readStore(
   { fingerprint }: ComparedTable,
   rowKeys: readonly string[],
 ): Promise<ReadonlyMap<string, KeyedRow>> {
-  const session = migration.deps.databases.open(store, 'compare');
-  const rows = await session.query<KeyedRow>(fingerprintKeys(table, migration.byName, store, rowKeys, fingerprint));
+  const rows = await ask<KeyedRow>(
+    migration,
+    store,
+    fingerprintKeys(table, migration.byName, store, rowKeys, fingerprint),
+  );
   return new Map(rows.map((row) => [row.row_key, row]));
 }
 
-async function keysOf(
-  migration: Migration,
-  store: StoreName,
-  statement: ReturnType<typeof undeliveredKeys>,
-): Promise<readonly string[]> {
-  const rows = await migration.deps.databases.open(store, 'compare').query<{ row_key: string }>(statement);
-  return rows.map((row) => row.row_key);
+function ask<Row>(migration: Migration, store: StoreName, statement: Statement): Promise<readonly Row[]> {
+  return migration.deps.databases.open(store, 'compare').query<Row>(statement);
 }

@@ -11,6 +11,12 @@ export function outboxKeptMs(plan: Plan): number {
     plan.retention.outbox,
     2 * plan.switchover.exactPassMaxAge,
     2 * plan.dualWrite.drainWindow,
-    2 * plan.reconcile.cycle,
+    // Twice: a window reaches back to the beginning of the cycle before it, which may have been missed.
+    2 *
+      Math.max(
+        plan.reconcile.cycle,
+        plan.reconcile.window,
+        ...Object.values(plan.tables).map(({ every }) => every ?? 0),
+      ),
   );
 }

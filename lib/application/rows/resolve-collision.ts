@@ -74,7 +74,7 @@ export async function resolveCollision(
       if (isStricter) {
         return {
           kind: 'stuck',
-          reason: `${constraint}: ${sourceOf(direction)} holds two rows that the receiver's unique constraint does not allow together`,
+          reason: `${constraint}: ${sourceOf(direction)} holds two rows that the receiver's unique constraint does not allow together; the other is ${holder.row_key}`,
         };
       }
       if (compared?.newer !== true) {

@@ -126,12 +126,15 @@ export async function changeRows(
     tenantsOff,
     batch,
     queueAs,
+    repair,
   }: {
     readonly rows: readonly RowToTakeBack[];
     readonly tenantsOff: readonly string[];
     readonly batch: string;
     /** Reason under which the rows are queued for a fresh read, in the same transaction. */
     readonly queueAs?: string | undefined;
+    /** Restores what stood there before this repair. */
+    readonly repair?: string | undefined;
   },
 ): Promise<readonly string[]> {
   const statementOf = kind === 'erase' ? eraseRows : restoreRows;
@@ -139,7 +142,7 @@ export async function changeRows(
     store.transaction(async (session) => {
       const missing = part.filter(({ version }) => version === null).map(({ rowKey }) => rowKey);
       if (missing.length > 0) await session.query(writeOutVersions(table, missing));
-      const taken = await session.query<TakenRow>(statementOf(table, { rows: part, tenantsOff, batch }));
+      const taken = await session.query<TakenRow>(statementOf(table, { rows: part, tenantsOff, batch, repair }));
       const keys = taken.map(({ row_key }) => row_key);
       if (queueAs !== undefined && keys.length > 0) await session.query(queueRepairs(table.name, keys, queueAs));
       return keys;

@@ -6,6 +6,7 @@ import { SqlError } from '../../ports/sql.ts';
 import { fingerprintKeys, type KeyedRow } from '../../sql/compare/rows-by-key.ts';
 import type { RowState } from '../../sql/trace/find-applied.ts';
 import type { Migration } from '../migration.ts';
+import { nameColumns } from '../reconcile/name-columns.ts';
 import { type DirectionFacts, readTraceFacts } from './read-facts.ts';
 import { tellStory } from './tell-story.ts';
 
@@ -39,18 +40,23 @@ export async function traceWrite(migration: Migration, query: TraceQuery, salt: 
       };
     }),
   );
+  const columns = await readColumns(migration, rows, digestGaps);
   return {
     at: deps.clock.now().toISOString(),
     steps: tellStory(directions),
     // The other direction knows nothing of most rows.
-    rows: rows.filter(
-      (row) =>
-        row.version !== null ||
-        !rows.some(
-          (other) =>
-            other !== row && isSameRow(row, other) && (other.version !== null || other.direction === 'forward'),
-        ),
-    ),
+    rows: rows
+      .map(withColumns(columns))
+      .filter(
+        (row) =>
+          row.version !== null ||
+          !rows.some(
+            (other) =>
+              !(other.direction === row.direction && isSameRow(row, other)) &&
+              isSameRow(row, other) &&
+              (other.version !== null || other.direction === 'forward'),
+          ),
+      ),
     truncated,
     gaps: [...new Set([...gaps, ...digestGaps])],
   };
@@ -80,6 +86,35 @@ async function readDigests(
     }
   }
   return found;
+}
+
+/** Which columns differ, of rows that both stores have. */
+async function readColumns(
+  migration: Migration,
+  rows: readonly TracedRowState[],
+  gaps: string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const found = new Map<string, readonly string[]>();
+  const differing = rows.filter(
+    ({ same, digests }) => same === false && digests.legacy !== 'absent' && digests.target !== 'absent',
+  );
+  for (const [table, ofTable] of Map.groupBy(differing, (row) => row.table)) {
+    try {
+      const named = await nameColumns(migration, table, [...new Set(ofTable.map(({ rowKey }) => rowKey))]);
+      for (const [rowKey, columns] of named) found.set(`${table} ${rowKey}`, columns);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      gaps.push(`columns of ${table} could not be compared: ${error.message}`);
+    }
+  }
+  return found;
+}
+
+function withColumns(columns: ReadonlyMap<string, readonly string[]>) {
+  return (row: TracedRowState): TracedRowState => {
+    const named = columns.get(`${row.table} ${row.rowKey}`);
+    return named === undefined ? row : { ...row, columns: named };
+  };
 }
 
 function mask(digest: string | null, salt: string): string {

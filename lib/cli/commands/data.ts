@@ -1,12 +1,14 @@
 /** Commands on rows that differ and events that were set aside. They show keys and columns, never values. */
-import { explainDrift, readDriftStatus, showDrift } from '../../application/operate/drift.ts';
+import { makeDriftReport, readDriftStatus, showDrift } from '../../application/operate/drift.ts';
+import { explainDrift } from '../../application/operate/explain-drift.ts';
 import { explainParked } from '../../application/operate/explain-parked.ts';
 import { parseDirection, redrive, SET_ASIDE_STATES } from '../../application/operate/redrive.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { wantsToWait } from '../follow.ts';
 import { withProgress } from '../progress.ts';
-import { renderDriftExplain, renderDriftShow, renderDriftStatus } from '../render/drift.ts';
+import { renderDriftReport, renderDriftShow, renderDriftStatus } from '../render/drift.ts';
+import { renderDriftExplain } from '../render/explain-drift.ts';
 import { renderExplained } from '../render/explained.ts';
 import { renderRedrive } from '../render/redrive.ts';
 
@@ -17,8 +19,8 @@ export const DATA_COMMANDS: readonly Command[] = [
   defineCommand({
     name: 'drift status',
     group: 'Data',
-    about: 'the drift clock, the last cycle, and whether the alert fires',
-    details: 'Exits 4 while differences are open.',
+    about: 'the drift clock of everything, of each table and each tenant; the last cycle, the next one, the alert',
+    details: 'Exits 4 while differences are open. The worst tables and tenants are shown; --json has all of them.',
     examples: [{ command: 'drift status', about: 'how long until cutover may start?' }],
     action: async (context) => {
       const payload = await readDriftStatus(await context.open());
@@ -29,42 +31,81 @@ export const DATA_COMMANDS: readonly Command[] = [
   defineCommand({
     name: 'drift show',
     group: 'Data',
-    about: 'open differences: table, key, kind, columns',
-    details: 'Exits 4 when there are any.',
+    about: 'rows that differ: table, key, kind, columns, and what became of them',
+    details: 'Exits 4 when any is open.',
     options: [
       { flags: '--table <table>', kind: 'text', about: 'only this table' },
       { flags: '--tenant <tenant>', kind: 'list', about: 'only this tenant (repeatable)' },
+      {
+        flags: '--cycle <start>',
+        kind: 'text',
+        about: 'those that this cycle saw, open or over; its start, or how it begins',
+      },
+      { flags: '--all', kind: 'switch', about: 'those that are over too, for as long as the gate remembers them' },
+      { flags: '--after <difference>', kind: 'text', about: 'the page behind this one, as the page before names it' },
       { flags: '--limit <rows>', kind: 'count', about: 'show at most so many', fallback: 50 },
     ],
     examples: [
       { command: 'drift show', about: 'all open differences' },
       { command: 'drift show --table orders --tenant acme', about: 'those of one tenant in one table' },
+      { command: 'drift show --cycle 2026-01-05T12 --all', about: 'what the cycles of that hour saw' },
     ],
     action: async (context, input) => {
       const payload = await showDrift(await context.open(), {
         table: input.text('table'),
         tenants: input.list('tenant'),
+        cycle: input.text('cycle'),
+        all: input.switched('all'),
+        after: input.text('after'),
         limit: input.number('limit') ?? 50,
       });
-      return { payload, exit: payload.total > 0 ? EXIT.differences : EXIT.done };
+      return { payload, exit: payload.open > 0 ? EXIT.differences : EXIT.done };
     },
     render: renderDriftShow,
   }),
   defineCommand({
     name: 'drift explain',
     group: 'Data',
-    about: 'one difference: what it means, what likely made it, how it is repaired',
-    details: 'Exits 4: it is a difference. 2 when none is on record for that key.',
+    about: 'the history of one row from capture to now, and what to do about it',
+    details:
+      'Asks the relay, which reads both stores: events, tries, applied log, repairs, the version in force, which columns differ now. Shows keys, names and masked digests, never values.\nExits 4 while the row differs, 0 when it does not, 2 when nothing is on record for that key.',
     arguments: [
       { name: '<table>', about: 'table, as drift show names it' },
       { name: '<key>', about: 'row key, as drift show names it' },
     ],
-    examples: [{ command: `drift explain orders '{"id":7}'`, about: 'why does this row differ?' }],
+    options: [{ flags: '--no-wait', kind: 'switch', about: 'tell what is on record, without asking the relay' }],
+    examples: [
+      { command: `drift explain orders '[7]'`, about: 'why does this row differ?' },
+      { command: 'drift explain orders 7 --no-wait', about: 'what is on record, at once' },
+    ],
     action: async (context, input) => {
-      const payload = await explainDrift(await context.open(), { table: input.argument(0), rowKey: input.argument(1) });
-      return { payload, exit: payload.difference.repairedAt === undefined ? EXIT.differences : EXIT.done };
+      const work = explainDrift(await context.open(), {
+        table: input.argument(0),
+        rowKey: input.argument(1),
+        waitMs: input.choice('wait') === false ? 0 : RELAY_WAIT_MS,
+        signal: context.interrupted(),
+      });
+      const payload = await withProgress(context.terminal, 'waiting for the relay', work);
+      return { payload, exit: payload.differs ? EXIT.differences : EXIT.done };
     },
     render: renderDriftExplain,
+  }),
+  defineCommand({
+    name: 'drift report',
+    group: 'Data',
+    about: 'the drift clock as a page: plotted over time, with tables, tenants, worst chunks and the last cycles',
+    details: 'One file that needs nothing else. Each cycle leaves the same page in the bucket, as reports/drift.html.',
+    options: [{ flags: '--out <file>', kind: 'text', about: 'file to write', fallback: 'drift.html' }],
+    examples: [{ command: 'drift report --out drift.html', about: 'something to show to those who decide' }],
+    action: async (context, input) => {
+      const operator = await context.open();
+      const page = await makeDriftReport(operator);
+      const out = input.text('out') ?? 'drift.html';
+      await context.writeFile(out, page);
+      const payload = { out, bytes: Buffer.byteLength(page), next: operator.command('drift status') };
+      return { payload, exit: EXIT.done };
+    },
+    render: renderDriftReport,
   }),
   defineCommand({
     name: 'redrive',

@@ -1,12 +1,20 @@
 /** Commands that start machines. */
 import { OperatorError } from '../../application/operate/operator.ts';
 import { parseForwardMachine, type StartRequest } from '../../application/operate/start-machine.ts';
+import { compareHere, type HerePayload } from '../../application/reconcile/compare-here.ts';
 import { REGION_PREFIX } from '../../contracts/machine-io.ts';
+import { SCOPE_KINDS } from '../../domain/cycle-scope.ts';
+import { COMPARE_MODES, DIGEST_FORMS } from '../../domain/digest.ts';
+import { parseDuration } from '../../plan/units.ts';
 import { type Command, defineCommand, type OptionRow } from '../command.ts';
 import { confirm } from '../confirm.ts';
-import type { Context } from '../context.ts';
-import { FOLLOW_OPTIONS, startAndFollow } from '../follow.ts';
+import type { Answer, Context } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { FOLLOW_OPTIONS, type RunAnswer, startAndFollow } from '../follow.ts';
+import { openHere } from '../here.ts';
 import type { Input } from '../input.ts';
+import { startProgress } from '../progress.ts';
+import { renderHere } from '../render/here.ts';
 import { renderRun } from '../render/run.ts';
 
 const TENANT: OptionRow = {
@@ -31,11 +39,24 @@ const RECONCILE_OPTIONS: readonly OptionRow[] = [
     flags: '--mode <mode>',
     kind: 'text',
     about: 'how rows are compared (default: the plan’s)',
-    choices: ['count', 'checksum', 'columns'],
+    choices: [...COMPARE_MODES, ...DIGEST_FORMS],
   },
   { flags: '--table <table>', kind: 'list', about: 'table of the plan (repeatable; default: all)' },
-  { flags: '--limit <rows>', kind: 'count', about: 'compare at most so many rows' },
+  {
+    flags: '--scope <scope>',
+    kind: 'text',
+    about: 'what is compared (default: full, unless a window, a limit or keys are given)',
+    choices: SCOPE_KINDS,
+  },
+  { flags: '--window <duration>', kind: 'text', about: 'rows that changed so lately, such as 2h' },
+  { flags: '--limit <rows>', kind: 'count', about: 'compare at most so many rows; by itself, of the window' },
+  { flags: '--key <json>', kind: 'text', about: 'row keys of the one table as JSON: [42], or [[42],[43]]' },
 ];
+const HERE: OptionRow = {
+  flags: '--here',
+  kind: 'switch',
+  about: 'compare in this process, by the plan file; reads only, records nothing',
+};
 /** Machines whose work is hard to take back: a person at a terminal is asked once more. */
 const ASKED = ['switchover', 'decommission'];
 
@@ -45,7 +66,7 @@ export const RUN_COMMANDS: readonly Command[] = [
     group: 'Run',
     about: 'start a machine: baseline, dual-write, backfill, reconcile, cutover, switchover, decommission',
     details:
-      'The name of a phase is taken where it names one machine. Repair, mode, table and limit are for\nreconcile. Exits 0 passed, 3 refused by a gate, 4 differences found, 5 waiting for a person, 1 failed or halted.',
+      'The name of a phase is taken where it names one machine. Repair, mode, table, scope, window, limit and key\nare for reconcile. Exits 0 passed, 3 refused by a gate, 4 differences found, 5 waiting for a person, 1 failed or halted.',
     arguments: [{ name: '<machine>', about: 'machine, or phase' }],
     options: [TENANT, REGION, DRY_RUN, ...RECONCILE_OPTIONS, REASON, ...FOLLOW_OPTIONS],
     examples: [
@@ -71,18 +92,24 @@ export const RUN_COMMANDS: readonly Command[] = [
     name: 'reconcile',
     group: 'Run',
     about: 'run one reconciliation cycle: compare, recheck, and repair if asked',
-    details: 'The same as start reconcile. Exits 4 when rows differ.',
-    options: [TENANT, REGION, DRY_RUN, ...RECONCILE_OPTIONS, REASON, ...FOLLOW_OPTIONS],
+    details:
+      'The same as start reconcile: a full pass, unless --scope, --window, --limit or --key says otherwise. A limit\nmakes the cycle partial: what it finds counts, that it finds nothing does not. Exits 4 when rows differ.',
+    options: [TENANT, REGION, DRY_RUN, ...RECONCILE_OPTIONS, HERE, REASON, ...FOLLOW_OPTIONS],
     examples: [
       {
         command: 'reconcile --mode=checksum --table=orders --limit=2000 --dry-run --log-level=DEBUG',
         about: "the guide's dry run",
       },
+      { command: 'reconcile --here --plan ./plan.yaml', about: 'compare from this machine; record nothing' },
+      { command: 'reconcile --window 2h', about: 'what changed in the last two hours' },
+      { command: "reconcile --table=orders --key='[42]'", about: 'one row' },
       { command: 'reconcile --table=orders --repair', about: 'repair what differs in one table' },
     ],
-    action: (context, input) =>
-      startAndFollow(context, input, { ...commonOf(input), ...reconcileOf(input), machine: 'reconcile' }),
-    render: renderRun,
+    action: (context, input): Promise<Answer<RunAnswer | HereAnswer>> => {
+      const request = { ...commonOf(input), ...reconcileOf(input), machine: 'reconcile' } as const;
+      return input.switched('here') ? reconcileHere(context, request) : startAndFollow(context, input, request);
+    },
+    render: (payload, paint) => ('run' in payload ? renderRun(payload, paint) : renderHere(payload, paint)),
   }),
   defineCommand({
     name: 'rollback',
@@ -90,8 +117,23 @@ export const RUN_COMMANDS: readonly Command[] = [
     about: 'the way back from a machine; ends when the state that it promises is verified',
     details: 'Tenants that are not in its scope are not touched. Waits for an approval where the plan asks for one.',
     arguments: [{ name: '<machine>', about: 'machine, or phase, whose work is undone' }],
-    options: [TENANT, REGION, DRY_RUN, REASON, ...FOLLOW_OPTIONS],
+    options: [
+      TENANT,
+      REGION,
+      {
+        flags: '--table <table>',
+        kind: 'list',
+        about: 'rollback reconcile: overwrite only this table from legacy (repeatable)',
+      },
+      DRY_RUN,
+      REASON,
+      ...FOLLOW_OPTIONS,
+    ],
     examples: [
+      {
+        command: 'rollback reconcile --tenant acme --table orders --dry-run',
+        about: 'which rows would be overwritten from legacy?',
+      },
       {
         command: 'rollback cutover --tenant acme --reason "slow reads"',
         about: 'bring the reads of one tenant back to legacy',
@@ -100,7 +142,12 @@ export const RUN_COMMANDS: readonly Command[] = [
     ],
     action: async (context, input) => {
       const from = parseForwardMachine(input.argument(0));
-      const request: StartRequest = { ...commonOf(input), machine: 'rollback', from };
+      const tables = input.list('table');
+      if (tables.length > 0 && from !== 'reconcile' && from !== 'backfill')
+        throw new OperatorError('usage', '--table is for rollback reconcile: other ways back are whole', {
+          next: 'npx crossfade rollback --help',
+        });
+      const request: StartRequest = { ...commonOf(input), machine: 'rollback', from, tables };
       await askFor(context, request, `roll ${from} back`);
       return startAndFollow(context, input, request);
     },
@@ -117,8 +164,22 @@ function commonOf(input: Input): Pick<StartRequest, 'scope' | 'dryRun' | 'reason
   };
 }
 
-function reconcileOf(input: Input): Pick<StartRequest, 'repair' | 'mode' | 'tables' | 'limit'> {
+function reconcileOf(
+  input: Input,
+): Pick<StartRequest, 'repair' | 'mode' | 'tables' | 'limit' | 'scopeKind' | 'windowMs' | 'keys'> {
+  const scopeKind = SCOPE_KINDS.find((kind) => kind === input.text('scope'));
+  const keys = parseKeys(input.text('key'));
+  if ((keys.length > 0 || scopeKind === 'keys') && input.list('table').length !== 1)
+    throw usage('row keys are of one table; name it with --table');
+  if (scopeKind === 'keys' && keys.length === 0) throw usage('--scope keys needs --key');
+  if (keys.length > 0 && scopeKind !== undefined && scopeKind !== 'keys')
+    throw usage(`--key names rows, which --scope ${scopeKind} does not take`);
+  if (input.text('window') !== undefined && scopeKind !== undefined && scopeKind !== 'window')
+    throw usage(`--window is not for --scope ${scopeKind}`);
   return {
+    scopeKind,
+    windowMs: parseWindow(input.text('window')),
+    keys,
     repair: input.switched('repair'),
     mode: input.text('mode'),
     tables: input.list('table'),
@@ -126,8 +187,59 @@ function reconcileOf(input: Input): Pick<StartRequest, 'repair' | 'mode' | 'tabl
   };
 }
 
+type HereAnswer = HerePayload & { readonly next: string };
+
+async function reconcileHere(context: Context, request: StartRequest): Promise<Answer<HereAnswer>> {
+  if (request.repair === true) throw usage('--here reads only; --repair is for a cycle that is recorded');
+  const { scope: tenants, mode = null, tables = [], limit = null, scopeKind, windowMs, keys } = request;
+  if (tenants.some((tenant) => tenant.startsWith(REGION_PREFIX))) throw usage('--here takes tenants, not regions');
+  const deps = await openHere(context);
+  const progress = startProgress(context.terminal);
+  try {
+    const wish = { tenants, mode, tables, limit, scopeKind, windowMs, keys };
+    const payload = await compareHere(deps, wish, (text) => progress.say(text));
+    const exits = { passed: EXIT.done, differences: EXIT.differences, refused: EXIT.refused } as const;
+    // A cycle that is recorded, and may repair.
+    return { payload: { ...payload, next: 'npx crossfade start reconcile' }, exit: exits[payload.outcome] };
+  } finally {
+    progress.end();
+    await deps.databases.close();
+  }
+}
+
+function parseWindow(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const windowMs = parseDuration(text);
+    if (windowMs > 0) return windowMs;
+  } catch {
+    // Said below, with an example.
+  }
+  throw usage(`--window ${text} is not a duration; write 90m, 2h or 1d`);
+}
+
+/** One key, a JSON list of its columns' values, or a list of such lists. In the form in which the stores print keys. */
+function parseKeys(text: string | undefined): readonly string[] {
+  if (text === undefined) return [];
+  const wrong = () => usage(`--key ${text} is not a row key; write it as drift show does: --key '[42]'`);
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (!Array.isArray(parsed) || parsed.length === 0) throw wrong();
+    if (!parsed.every(Array.isArray)) return [text.trim()];
+    // As json_build_array prints it: a blank behind each comma.
+    return parsed.map((key: unknown[]) => `[${key.map((part) => JSON.stringify(part)).join(', ')}]`);
+  } catch (error) {
+    if (error instanceof OperatorError) throw error;
+    throw wrong();
+  }
+}
+
+function usage(message: string): OperatorError {
+  return new OperatorError('usage', message, { next: 'npx crossfade reconcile --help' });
+}
+
 function refuseReconcileOptions(input: Input): void {
-  const given = (['repair', 'mode', 'table', 'limit'] as const).filter(
+  const given = (['repair', 'mode', 'table', 'scope', 'window', 'limit', 'key'] as const).filter(
     (name) =>
       input.switched(name) ||
       input.text(name) !== undefined ||

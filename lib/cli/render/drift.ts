@@ -1,49 +1,60 @@
-import type { DriftExplainPayload, DriftShowPayload, DriftStatusPayload } from '../../application/operate/drift.ts';
+/** Drift for a terminal of 80 columns: what is long is bounded here, and whole with --json. */
+import type {
+  DriftReportPayload,
+  DriftShowPayload,
+  DriftStatusPayload,
+  ShownDifference,
+} from '../../application/operate/drift.ts';
 import type { DriftClock } from '../../application/operate/drift-clock.ts';
 import { formatSpan } from '../../application/operate/format-span.ts';
+import type { SubjectClock } from '../../domain/drift-clocks.ts';
+import { NO_TENANT } from '../../domain/table.ts';
 import type { Paint } from '../terminal.ts';
-import { facts, section, stack, table, time } from './layout.ts';
+import { facts, section, stack, table, time, wrap } from './layout.ts';
 
-export function renderDriftStatus(
-  { clock, alert, openDifferences, tables, numbersFrom }: DriftStatusPayload,
-  paint: Paint,
-): string {
-  const rows = tables.map((each) => [
-    each.table,
-    String(each.rows),
-    `${each.drift.missing} / ${each.drift.extra} / ${each.drift.different}`,
-    String(each.repaired),
-    String(each.inFlight),
-    String(each.unsettled),
-    String(each.leftOut),
-  ]);
+/** Tables, and tenants, that are drawn. */
+const MOST_CLOCKS = 10;
+
+export function renderDriftStatus(payload: DriftStatusPayload, paint: Paint): string {
+  const { clock, alert, openDifferences, tables, tableClocks, tenantClocks, numbersFrom } = payload;
+  const rows = tables
+    .slice(0, MOST_CLOCKS)
+    .map((each) => [
+      cut(each.table, 12),
+      String(each.rows),
+      `${each.drift.missing} / ${each.drift.extra} / ${each.drift.different}`,
+      String(each.repaired),
+      String(each.inFlight),
+      String(each.unsettled),
+      String(each.leftOut),
+    ]);
   return stack(
     facts(paint, [
       ['clock', clockText(clock, paint)],
+      ['progress', clock.last === null ? null : progressBar(clock, paint)],
+      ['earliest', clock.pass || clock.earliestAt === null ? null : `${time(clock.earliestAt)}, if all stays clean`],
       ['last cycle', lastCycleText(clock)],
-      [
-        'in the window',
-        clock.cycles === 0
-          ? null
-          : `${clock.drift} of ${clock.rows} rows drifted, at most ${clock.upperBoundPercent.toPrecision(3)} % with 95 % confidence`,
-      ],
-      [
-        'alert',
-        `${clock.alertFiring ? paint.red('fires') : 'quiet'} (above ${alert.driftPercent} % for ${alert.cycles} cycles)`,
-      ],
+      ['', lastCycleRows(clock)],
+      ['next cycle', nextCycleText(clock, payload.at, paint)],
+      ['in the window', windowText(clock)],
+      ['', clock.cycles === 0 ? null : `at most ${percent(clock.upperBoundPercent)} with 95 % confidence`],
+      ['alert', alertText(clock, alert, paint)],
       ['open differences', String(openDifferences)],
       ['limits from', numbersFrom === 'plan' ? 'the deployed plan' : 'the guide (no run has recorded the plan yet)'],
+      ['report', payload.report === null ? null : `${payload.report} in the bucket; or: drift report --out drift.html`],
     ]),
-    section(paint, 'why the gate refuses', clock.reasons.map((reason) => `- ${reason}`).join('\n')),
+    section(paint, 'why the gate refuses', clock.reasons.map((reason) => wrap(`- ${reason}`)).join('\n')),
+    section(paint, 'what starts the clock again', clock.last === null ? '' : restartText(clock)),
+    clocksSection('clocks by table', 'table', tableClocks, paint),
+    clocksSection('clocks by tenant', 'tenant', tenantClocks, paint),
     rows.length === 0
       ? ''
       : section(
           paint,
           'last cycle by table',
-          table(
-            paint,
-            ['table', 'rows', 'missing / extra / different', 'repaired', 'in flight', 'unsettled', 'left out'],
-            rows,
+          stack(
+            table(paint, ['table', 'rows', 'mis / ext / dif', 'repaired', 'in flight', 'unsettled', 'left out'], rows),
+            beyond(tables.length, 'table'),
           ),
         ),
   );
@@ -57,40 +68,116 @@ export function clockText(clock: DriftClock, paint: Paint): string {
   return clock.pass ? paint.green(`passes: ${text}`) : text;
 }
 
-function lastCycleText({ last }: DriftClock): string | null {
-  if (last === null) return null;
-  return `${time(last.startedAt)}, ${last.mode} ${last.scopeKind}: ${last.drift} of ${last.rows} rows drifted (${last.driftPercent} %)`;
+const BAR = 40;
+
+function progressBar({ cleanMs, neededMs, pass }: DriftClock, paint: Paint): string {
+  const share = Math.min(1, neededMs === 0 ? 1 : cleanMs / neededMs);
+  const full = Math.floor(share * BAR);
+  const bar = `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`;
+  return `${pass ? paint.green(bar) : bar} ${Math.floor(share * 100)} %`;
 }
 
-export function renderDriftShow({ total, differences }: DriftShowPayload, paint: Paint): string {
+function lastCycleText({ last }: DriftClock): string | null {
+  if (last === null) return null;
+  const coverage = last.coveragePercent === null ? '' : `, covers ${percent(last.coveragePercent)}`;
+  return `${time(last.startedAt)}, ${last.mode} ${last.scopeKind}, ${formatSpan(last.durationMs)}${coverage}`;
+}
+
+function lastCycleRows({ last }: DriftClock): string | null {
+  if (last === null) return null;
+  return `${last.drift} of ${last.rows} rows drifted (${percent(last.driftPercent)}, at most ${percent(last.upperBoundPercent)})`;
+}
+
+function nextCycleText({ nextDueAt, missedAt }: DriftClock, at: string, paint: Paint): string | null {
+  if (nextDueAt === null || missedAt === null) return null;
+  if (at > missedAt) return paint.red(`was due ${time(nextDueAt)}, and is missed`);
+  return `due ${time(nextDueAt)}, missed after ${time(missedAt)}`;
+}
+
+function windowText({ cycles, drift, rows, ratePercent }: DriftClock): string | null {
+  if (cycles === 0) return null;
+  return `${drift} of ${rows} rows drifted (${percent(ratePercent ?? 0)})`;
+}
+
+function alertText(clock: DriftClock, alert: DriftStatusPayload['alert'], paint: Paint): string {
+  const rule = `(above ${alert.driftPercent} % for ${alert.cycles} cycles)`;
+  if (!clock.alertFiring) return `quiet ${rule}`;
+  const of = clock.alertTables.slice(0, 3).join(', ');
+  return `${paint.red('fires')} ${rule}${of === '' ? '' : `: ${of}`}`;
+}
+
+function restartText({ restartsAtRows, missedAt, missedCycle }: DriftClock): string {
+  const does = missedCycle === 'restart' ? 'starts it again' : 'pauses it';
+  const rows = restartsAtRows === 1 ? 'any drifted row' : `a full pass with ${restartsAtRows} drifted rows or more`;
+  return [
+    wrap(`- ${rows}; in a table or tenant with too few rows for a rate, any`),
+    wrap(`- a cycle that fails, or none that has begun by ${time(missedAt ?? '')}, ${does}`),
+  ].join('\n');
+}
+
+function clocksSection(title: string, head: string, clocks: readonly SubjectClock[], paint: Paint): string {
+  if (clocks.length === 0) return '';
+  const rows = clocks
+    .slice(0, MOST_CLOCKS)
+    .map(({ subject, pass, cleanMs, rows: count, drift, upperBoundPercent, cycles }) => [
+      subject === NO_TENANT ? 'shared rows' : cut(subject, 24),
+      pass ? paint.green('passes') : cycles === 0 ? paint.red('stands still') : 'runs',
+      formatSpan(cleanMs),
+      String(count),
+      drift === 0 ? '0' : paint.red(String(drift)),
+      percent(upperBoundPercent),
+    ]);
+  return section(
+    paint,
+    title,
+    stack(table(paint, [head, 'clock', 'clean for', 'rows', 'drift', 'at most'], rows), beyond(clocks.length, head)),
+  );
+}
+
+function beyond(count: number, what: string): string {
+  return count <= MOST_CLOCKS ? '' : `and ${count - MOST_CLOCKS} more ${what}s (--json has all of them)`;
+}
+
+export function renderDriftShow({ total, open, differences, nextPage }: DriftShowPayload, paint: Paint): string {
   if (total === 0) return 'no open difference';
   const rows = differences.map((each) => [
-    each.table,
-    each.rowKey,
-    each.tenant ?? '-',
+    cut(each.table, 24),
+    cut(each.rowKey, 40),
+    cut(each.tenant ?? '-', 20),
     each.kind,
-    each.columns.join(', ') || '-',
+    cut(each.columns.join(', ') || '-', 40),
     time(each.foundAt),
+    stateText(each, paint),
   ]);
-  const count = total === 1 ? '1 open difference' : `${total} open differences`;
+  const count =
+    total === open
+      ? total === 1
+        ? '1 open difference'
+        : `${total} open differences`
+      : `${total} differences, ${open} of them open`;
   const shown = differences.length < total ? `, ${differences.length} shown` : '';
   return stack(
     paint.yellow(`${count}${shown}`),
-    table(paint, ['table', 'key', 'tenant', 'kind', 'columns', 'found'], rows),
+    table(paint, ['table', 'key', 'tenant', 'kind', 'columns', 'found', 'state'], rows),
+    nextPage === null ? '' : paint.dim(`there are more: drift show --after '${nextPage}'`),
   );
 }
 
-export function renderDriftExplain({ difference, meaning, likely, repair }: DriftExplainPayload, paint: Paint): string {
-  return stack(
-    `${paint.bold(difference.table)} ${difference.rowKey}: ${paint.yellow(difference.kind)}`,
-    facts(paint, [
-      ['means', meaning],
-      ['columns', difference.columns.join(', ') || null],
-      ['tenant', difference.tenant],
-      ['found', `${time(difference.foundAt)}, cycle ${difference.cycle}`],
-      ['repaired', difference.repairedAt === undefined ? null : time(difference.repairedAt)],
-      ['likely from', likely],
-      ['repair', repair],
-    ]),
-  );
+function stateText({ state }: ShownDifference, paint: Paint): string {
+  return state === 'open' ? paint.yellow(state) : paint.green(state);
+}
+
+export function renderDriftReport({ out, bytes }: DriftReportPayload): string {
+  return `wrote ${out} (${Math.ceil(bytes / 1024)} KB)`;
+}
+
+/** Three digits that count, without an exponent: 0.000299 %. */
+export function percent(value: number): string {
+  if (value === 0) return '0 %';
+  const digits = Math.min(12, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
+  return `${Number(value.toFixed(digits)).toLocaleString('en-US', { maximumFractionDigits: 12, useGrouping: false })} %`;
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }

@@ -53,6 +53,20 @@ export function stack(...parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
+/** Lines that fit into 80 columns when they are indented; what is carried over from an item of a list stands under its text. */
+export function wrap(text: string, width = 76): string {
+  const hang = text.startsWith('- ') ? '  ' : '';
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length + 1 > width) {
+      lines.push(line);
+      line = `${hang}${word}`;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
+
 export function indent(text: string): string {
   return text
     .split('\n')

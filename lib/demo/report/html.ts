@@ -1,7 +1,7 @@
 /** The report of a demo: one file without anything from elsewhere, in light and dark. Every text is escaped. Pure. */
+import { escapeText } from '../../application/drift-report/escape.ts';
 import { formatElapsed, type StoryEvent } from '../story.ts';
 import type { Sample } from '../watch.ts';
-import { escapeText } from './escape.ts';
 import { plotTimeline } from './plot.ts';
 
 export interface ReportInput {

@@ -1,7 +1,7 @@
 /** The timeline of a demo as one SVG: three bands over one time axis, with the phases and mishaps marked. Pure. */
+import { escapeText } from '../../application/drift-report/escape.ts';
 import type { StoryEvent } from '../story.ts';
 import type { Sample } from '../watch.ts';
-import { escapeText } from './escape.ts';
 
 const WIDTH = 960;
 const LEFT = 62;

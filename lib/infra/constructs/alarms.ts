@@ -98,6 +98,7 @@ export function crossfadeMetric(
     readonly period?: Duration;
     readonly store?: StoreName;
     readonly direction?: Direction;
+    readonly table?: string;
   },
 ): Metric {
   return new Metric({
@@ -167,6 +168,12 @@ function describeAlarms({
       metric: crossfadeMetric(plan, 'driftPercent', { statistic: Stats.MAXIMUM, period: cycle }),
       above: plan.reconcile.alert.driftPercent,
       periods: plan.reconcile.alert.cycles,
+    },
+    // The count of cycles is kept in the log, where a table with cycles of its own has its own five.
+    'drift-table': {
+      metric: crossfadeMetric(plan, 'driftAlerts', { statistic: Stats.MAXIMUM, period: cycle }),
+      above: 0,
+      periods: 1,
     },
     'cycle-missing': {
       metric: crossfadeMetric(plan, 'cycleCompleted', { statistic: Stats.SUM, period: cycle }),

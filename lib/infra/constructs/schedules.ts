@@ -9,6 +9,7 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { resourceName } from '../../contracts/functions.ts';
+import { tickMs } from '../../domain/cycle-scope.ts';
 import { DIRECTIONS } from '../../domain/direction.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { inWholeMinutes } from '../environment-policy.ts';
@@ -80,12 +81,18 @@ export class Schedules extends Construct {
     });
     new Schedule(this, 'Reconcile', {
       scheduleGroup,
-      description: 'one cycle of comparison; refused quietly while no tenant is copied',
-      schedule: ScheduleExpression.rate(inWholeMinutes(plan.reconcile.cycle)),
+      description: 'compares the tables that are due; refused quietly while none is, or no tenant is copied',
+      schedule: ScheduleExpression.rate(inWholeMinutes(shortestCycle(plan))),
       target: new StepFunctionsStartExecution(reconcile, {
         ...delivery,
-        input: ScheduleTargetInput.fromObject({ plan: plan.name, requestedBy: 'schedule' }),
+        input: ScheduleTargetInput.fromObject({ plan: plan.name, requestedBy: 'schedule', scopeKind: 'due' }),
       }),
     });
   }
+}
+
+/** Tables may have an interval of their own; those that are not due are left out of a cycle. */
+function shortestCycle({ reconcile, tables }: Plan): number {
+  const every = Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, table.every]));
+  return tickMs({ cycleMs: reconcile.cycle, every });
 }

@@ -9,6 +9,7 @@ import type { Construct } from 'constructs';
 import { ENV } from '../../contracts/env-names.ts';
 import { FUNCTIONS, type FunctionName, resourceName } from '../../contracts/functions.ts';
 import { OUTPUTS, stackNames } from '../../contracts/outputs.ts';
+import { callsAtOnce, itemsPerCall } from '../../domain/cycle-scope.ts';
 import { DIRECTIONS, type Direction, STORES } from '../../domain/direction.ts';
 import { MACHINES, type Machine } from '../../domain/phase.ts';
 import type { Plan } from '../../plan/plan.ts';
@@ -101,7 +102,11 @@ export class ControlStack extends Stack {
       relay: relay.resource,
       compositeAlarms: capabilities.compositeAlarms,
     });
-    const dashboard = new MigrationDashboard(this, 'Dashboard', { plan, queues });
+    const dashboard = new MigrationDashboard(this, 'Dashboard', {
+      plan,
+      queues,
+      bucketName: props.state.handed.bucketName,
+    });
     this.addOutputs(props, api.resource.apiEndpoint, dashboard.resource.dashboardName);
   }
 
@@ -139,7 +144,12 @@ export class ControlStack extends Stack {
       texts: { Function: fn.functionArn, ...(compares ? { Bucket: state.handed.bucketName } : {}) },
       numbers: {
         ...(asks ? { ApprovalTimeoutSeconds: inWholeSeconds(plan.approvals.expiry).toSeconds() } : {}),
-        ...(compares ? { ChunksPerBatch: plan.reconcile.chunksPerBatch, Concurrency: plan.reconcile.concurrency } : {}),
+        ...(compares
+          ? {
+              ChunksPerBatch: itemsPerCall(plan.reconcile),
+              Concurrency: callsAtOnce(plan.reconcile.concurrency, plan.pools),
+            }
+          : {}),
       },
       ...(compares ? { mapBucketArn: state.handed.bucketArn } : {}),
       key: this.key,

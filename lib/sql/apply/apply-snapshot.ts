@@ -67,7 +67,7 @@ WITH incoming AS (
   WHERE excluded.epoch > v.epoch OR (excluded.epoch = v.epoch
     AND CASE v.kind WHEN 'E' THEN pg_visible_in_snapshot(v.xid, excluded.snapshot) ELSE crossfade.not_newer(v.snapshot, excluded.snapshot) END)
   RETURNING row_key, deleted
-), ${writeRows(table, direction, '$9::json')}, logged AS (
+), ${writeRows(table, direction, '$9::json', true)}, logged AS (
   INSERT INTO crossfade.applied_log (correlation_id, batch, tenant, generation, table_name, row_key, kind, epoch, snapshot, action)
   SELECT $5::text, $5::text, j.t, j.generation, $2::text, j.k, 'S', $6::integer, $7::pg_snapshot, CASE WHEN g.deleted THEN 'D' ELSE 'U' END
   FROM guard AS g JOIN judged AS j ON j.k = g.row_key

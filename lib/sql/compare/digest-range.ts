@@ -1,13 +1,19 @@
+/** Digests of key ranges of one store: what two stores have in common is settled without a row having travelled (design §4). */
 import type { KeyBounds } from '../../domain/chunk.ts';
 import type { Fingerprint } from '../../domain/digest.ts';
 import type { StoreName } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
-import { quoteRelation } from '../identifier.ts';
-import { orderedKey, type TablesByName } from '../row.ts';
-import { inRange } from '../source/read-rows.ts';
+import { orderedKey, rowKeyOf, type TablesByName } from '../row.ts';
 import type { Statement } from '../statement.ts';
-import { aggregateFingerprint, fingerprintSql } from './fingerprint.ts';
+import { aggregateFingerprint, type FingerprintSql, fingerprintSql, rowFingerprint } from './fingerprint.ts';
+import { eachPart } from './key-parts.ts';
 import { type ComparedTenants, insideScope, scopeValue } from './scope.ts';
+
+/** Which rows are read, and how each is told from another. */
+export interface Reading {
+  readonly tenants: ComparedTenants;
+  readonly fingerprint: Fingerprint;
+}
 
 export interface RangeDigest {
   readonly rows: string;
@@ -16,10 +22,18 @@ export interface RangeDigest {
   readonly digest: string;
 }
 
-/**
- * Count and digest of a key range of one store: one statement, one row. OFFSET 0: or the way to a parent's tenant is copied
- * into each aggregate and gone three times a row.
- */
+export interface PartDigest extends RangeDigest {
+  /** Place in the list of parts. */
+  readonly n: number;
+}
+
+export interface PartRows {
+  readonly n: number;
+  /** A line a row: its fingerprint, a blank, its row key. Null: no rows. Neither holds a line feed, which JSON escapes. */
+  readonly lines: string | null;
+}
+
+/** Count and digest of one range: one row. */
 export function digestRange(
   table: MigratedTable,
   tables: TablesByName,
@@ -28,15 +42,82 @@ export function digestRange(
   tenants: ComparedTenants,
   fingerprint: Fingerprint,
 ): Statement {
+  return digestParts(table, tables, store, [range], { tenants, fingerprint }, Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * Count and digest of every part, in no order: one statement, one row a part.
+ * @param rowsAtMost read of one part: a part that has so many (`rows` + `left_out`) has more, and its digest means nothing.
+ */
+export function digestParts(
+  table: MigratedTable,
+  tables: TablesByName,
+  store: StoreName,
+  parts: readonly KeyBounds[],
+  { tenants, fingerprint }: Reading,
+  rowsAtMost: number,
+): Statement {
   const sql = fingerprintSql(table, store, 'r', fingerprint);
-  const parts = { hash: sql.hash ?? 'NULL', bytes: sql.bytes ?? 'NULL' };
-  const order = table.key.map((part) => orderedKey(part, 'r')).join(', ');
+  const { columns, mark, filter } = digestedColumns(table, tables, sql, tenants);
+  const keys = table.key.map((part, index) => `${orderedKey(part, 'r')} AS key_${index}`);
+  const order = table.key.map((_, index) => `key_${index}`).join(', ');
+  const names = { hash: 'row_hash', bytes: 'row_bytes' };
+  const found = eachPart(
+    table,
+    parts,
+    3,
+    (rows, keyOrder) => `
+  SELECT count(${mark})::text AS rows, (count(*) - count(${mark}))::text AS left_out, ${aggregateFingerprint(sql, names, order, filter)} AS digest
+  FROM (SELECT ${[...columns, ...(sql.bytes === null ? [] : keys)].join(', ')} FROM ${rows} ${keyOrder} LIMIT $2::bigint) AS read`,
+  );
+  return { text: found.text, values: [scopeValue(tenants), rowsAtMost, ...found.values] };
+}
+
+/**
+ * Key and fingerprint of each row of the parts, in no order: one value a part, because a row of an answer costs more than its
+ * contents. `rowsAtMost` as above.
+ */
+export function digestRows(
+  table: MigratedTable,
+  tables: TablesByName,
+  store: StoreName,
+  parts: readonly KeyBounds[],
+  { tenants, fingerprint }: Reading,
+  rowsAtMost: number,
+): Statement {
+  const digest = rowFingerprint(fingerprintSql(table, store, 'r', fingerprint));
+  const scope = insideScope(table, tables, 'r', '$1', tenants);
+  const line = `${digest} || ' ' || ${rowKeyOf(table, 'r')}`;
+  const found = eachPart(
+    table,
+    parts,
+    3,
+    (rows, keyOrder) =>
+      `SELECT string_agg(line, E'\\n') AS lines FROM (SELECT ${line} AS line FROM ${rows} AND ${scope} ${keyOrder} LIMIT $2::bigint) AS read`,
+  );
+  return { text: found.text, values: [scopeValue(tenants), rowsAtMost, ...found.values] };
+}
+
+/** A row outside of the scope is not hashed, and whether it is inside is asked once: the way to a parent's tenant costs more than the hash. */
+function digestedColumns(
+  table: MigratedTable,
+  tables: TablesByName,
+  { hash, bytes }: FingerprintSql,
+  tenants: ComparedTenants,
+): { readonly columns: readonly string[]; readonly mark: string; readonly filter: string } {
+  const scope = insideScope(table, tables, 'r', '$1', tenants);
+  const named = [
+    ...(hash === null ? [] : [{ name: 'row_hash', value: hash }]),
+    ...(bytes === null ? [] : [{ name: 'row_bytes', value: bytes }]),
+  ];
+  const [first = { name: 'row_mark', value: '1' }, ...others] = named;
   return {
-    text: `
-SELECT count(*) FILTER (WHERE scope.inside)::text AS rows, count(*) FILTER (WHERE NOT scope.inside)::text AS left_out,
-       ${aggregateFingerprint(sql, parts, order, 'scope.inside')} AS digest
-FROM ${quoteRelation(table)} AS r CROSS JOIN LATERAL (SELECT ${insideScope(table, tables, 'r', '$3', tenants)} AS inside OFFSET 0) AS scope
-WHERE ${inRange(table, 'r', '$1::text', '$2::text', range)}`,
-    values: [range.after, range.through, scopeValue(tenants)],
+    // Neither a hash nor bytes are ever NULL, so that NULL says: outside. Aggregates skip it by themselves.
+    columns: [
+      `CASE WHEN ${scope} THEN ${first.value} END AS ${first.name}`,
+      ...others.map(({ name, value }) => `${value} AS ${name}`),
+    ],
+    mark: first.name,
+    filter: others.length === 0 ? 'true' : `${first.name} IS NOT NULL`,
   };
 }

@@ -39,12 +39,16 @@ export function findKeys(table: MigratedTable, tables: TablesByName, rowKeys: re
   return byKey(table, tables, rowKeys, 'NULL::text');
 }
 
+/** Where a unique index is gone or broken a key can have several rows: they are one difference, whose columns cannot be named. */
 function byKey(table: MigratedTable, tables: TablesByName, rowKeys: readonly string[], digest: string): Statement {
   return {
     text: `
 SELECT wanted.row_key, p.tenant, p.digest FROM json_array_elements_text($1::json) AS wanted(row_key)
 LEFT JOIN LATERAL (
-  SELECT ${tenantOf(table, tables, 'r')} AS tenant, ${digest} AS digest FROM ${quoteRelation(table)} AS r WHERE ${matchesRowKey(table, 'r', 'wanted.row_key')}
+  SELECT min(found.tenant) AS tenant, CASE WHEN count(*) = 1 THEN min(found.digest) ELSE count(*) || ' rows' END AS digest
+  FROM (
+    SELECT ${tenantOf(table, tables, 'r')} AS tenant, ${digest} AS digest FROM ${quoteRelation(table)} AS r WHERE ${matchesRowKey(table, 'r', 'wanted.row_key')}
+  ) AS found HAVING count(*) > 0
 ) AS p ON true`,
     values: [JSON.stringify(rowKeys)],
   };

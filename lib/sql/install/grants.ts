@@ -29,6 +29,7 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
     applied_log: 'SELECT, INSERT, DELETE',
     source: 'SELECT',
     before_image: 'SELECT, INSERT, DELETE',
+    repair_image: 'SELECT, INSERT, DELETE',
   },
   compare: {
     source: 'SELECT',
@@ -41,6 +42,7 @@ const TABLE_GRANTS: Readonly<Record<Exclude<Purpose, 'install'>, Readonly<Record
     repair_queue: 'SELECT',
     applied_log: 'SELECT',
     before_image: 'SELECT (table_name, row_key, tenant)',
+    repair_image: 'SELECT (repair, table_name, row_key, tenant, was_there, log_id)',
     upkeep: 'SELECT',
     foreign_write: 'SELECT',
     installed: 'SELECT',

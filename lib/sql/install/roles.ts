@@ -112,6 +112,8 @@ function roleSettings(limits: RoleLimits, schemas: readonly string[]): Readonly<
       ...roleSetting({ statementMs: 40_000, lockMs: 5_000 }),
       ...everyRow,
       default_transaction_read_only: 'on',
+      // Hundreds of key ranges in one statement look dear enough to be compiled each time, which takes longer than reading them.
+      jit: 'off',
     },
     fence: roleSetting({ statementMs: 40_000, lockMs: 5_000 }),
     read: {

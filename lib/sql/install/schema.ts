@@ -172,6 +172,19 @@ const TEXTS: readonly string[] = [
   taken_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (table_name, row_key)
 )`,
+  // Rows of the receiver as they were right before a repair wrote them: `repair undo` restores them. row NULL: there was none.
+  `CREATE TABLE IF NOT EXISTS crossfade.repair_image (
+  repair text COLLATE "C" NOT NULL,
+  table_name text COLLATE "C" NOT NULL,
+  row_key text COLLATE "C" NOT NULL,
+  tenant text,
+  was_there boolean NOT NULL,
+  row json,
+  -- Newest entry of the applied log that the image holds: what was applied between image and repair is not taken back.
+  log_id bigint NOT NULL,
+  taken_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (repair, table_name, row_key)
+)`,
   // "p is not newer than r": total on one primary (protocol §2).
   `CREATE OR REPLACE FUNCTION crossfade.not_newer(p pg_snapshot, r pg_snapshot) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

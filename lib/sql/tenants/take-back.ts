@@ -24,6 +24,8 @@ export interface TakeBack {
   /** Nothing is done while one of these is on in the receiver. */
   readonly tenantsOff: readonly string[];
   readonly batch: string;
+  /** Restores what stood there before this repair, and not what stood there before Crossfade. */
+  readonly repair?: string | undefined;
 }
 
 /**
@@ -68,12 +70,12 @@ export function restoreRows(table: MigratedTable, request: TakeBack): Statement 
     text: `${lockVersions()}, put AS (
   INSERT INTO ${quoteRelation(table)} AS r (${names.join(', ')}) OVERRIDING SYSTEM VALUE
   SELECT ${names.map((name) => `m.${name}`).join(', ')}
-  FROM locked AS l JOIN crossfade.before_image AS i ON i.table_name = $1::text AND i.row_key = l.row_key
+  FROM locked AS l JOIN ${request.repair === undefined ? 'crossfade.before_image AS i ON' : 'crossfade.repair_image AS i ON i.repair = $5::text AND'} i.table_name = $1::text AND i.row_key = l.row_key
   CROSS JOIN LATERAL ${capturedRow(table, 'reverse', 'i.row')} AS m
   ON CONFLICT (${key.map(quoteIdentifier).join(', ')}) DO ${update}
 ), ${logOf('locked', 'U')}
 SELECT row_key FROM locked ORDER BY row_key`,
-    values: valuesOf(table, request),
+    values: [...valuesOf(table, request), ...(request.repair === undefined ? [] : [request.repair])],
   };
 }
 

@@ -1,9 +1,10 @@
 /** The CLI over memory adapters: what it prints is kept, time is virtual, and nobody can reach AWS. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import pc from 'picocolors';
 import { createVirtualClock, type VirtualClock } from '../../../lib/adapters/memory/clock.ts';
 import { createMemoryDocuments } from '../../../lib/adapters/memory/documents.ts';
 import { createMemoryFlags, type MemoryFlags } from '../../../lib/adapters/memory/flags.ts';
+import { createMemoryObjects } from '../../../lib/adapters/memory/objects.ts';
 import { createMemoryQueues, type MemoryQueues } from '../../../lib/adapters/memory/queues.ts';
 import { createMemoryWorkflow, type MemoryWorkflow } from '../../../lib/adapters/memory/workflow.ts';
 import type { Operator } from '../../../lib/application/operate/operator.ts';
@@ -61,7 +62,8 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
   };
   const identity = { whoAmI: async () => world.identity };
   const command = (text: string) => `npx crossfade ${text}`;
-  const operator: Operator = { system, systems, documents, flags, queues, workflow, identity, clock, command };
+  const objects = createMemoryObjects();
+  const operator: Operator = { system, systems, documents, objects, flags, queues, workflow, identity, clock, command };
   const terminal: Terminal = {
     out: (text) => {
       world.stdout += `${text}\n`;
@@ -94,6 +96,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         clock,
         environment: {},
         readFile: (path) => readFile(path, 'utf8'),
+        writeFile: (path, text) => writeFile(path, text),
         interrupted: () => new AbortController().signal,
         connect: async ({ plan = 'shop' }) => ({
           plan,

@@ -5,9 +5,11 @@ import type { MigratedTable } from '../../../domain/table.ts';
 import { SqlError } from '../../../ports/sql.ts';
 import { createProbeView, type ExpressionTypeRow, probeViewTypes } from '../../../sql/baseline/expression-types.ts';
 import type { Deps } from '../../deps.ts';
+import { missingKeyIndexes } from '../../install/look-at-key-indexes.ts';
 import { loadMigration } from '../../migration.ts';
 import { readStoreTables } from '../../read-store-tables.ts';
 import { PlanMismatch } from '../../read-tables.ts';
+import { digestForms } from '../../reconcile/probe-digests.ts';
 import { judged, type Step } from '../step.ts';
 import { rolledBack } from './rolled-back.ts';
 
@@ -25,8 +27,29 @@ export const compareSchemas: Step = async (deps) => {
     },
     deps.clock.now(),
   );
-  return judged([gate], { notes: [`${tables} tables compared, ${deltas.length} undeclared deltas`, ...notes] });
+  // With deltas there is nothing to compare rows of yet.
+  const digests = deltas.length === 0 ? await noteDigests(deps) : [];
+  return judged([gate], {
+    notes: [`${tables} tables compared, ${deltas.length} undeclared deltas`, ...notes, ...digests],
+  });
 };
+
+/** What later comparisons will use: one line a form, and one for each table that gets another than the plan wishes. */
+async function noteDigests(deps: Deps): Promise<readonly string[]> {
+  const migration = await loadMigration(deps);
+  const tables = await digestForms(migration);
+  const unindexed = await missingKeyIndexes(migration);
+  const asWished = tables.filter(({ because }) => because === undefined);
+  return [
+    ...(asWished.length === 0
+      ? []
+      : [`${deps.plan.reconcile.digest} digests for ${asWished.map(({ table }) => table).join(', ')}`]),
+    ...tables.flatMap(({ table, form, because }) =>
+      because === undefined ? [] : [`${form} digests for ${table}: ${because}`],
+    ),
+    ...(unindexed.length === 0 ? [] : [`dual-write builds an index of the key for ${unindexed.join(', ')}`]),
+  ];
+}
 
 export interface Deltas {
   readonly deltas: readonly SchemaDelta[];

@@ -1,6 +1,8 @@
 /** Step `close`: every tenant is complete, the journal says so, and what is left of Crossfade is listed. */
 import { STORES } from '../../../domain/direction.ts';
 import { type RemainingObjectRow, remainingObjects } from '../../../sql/decommission/remaining-objects.ts';
+import { dropKeyIndexes } from '../../install/key-index.ts';
+import { loadMigration } from '../../migration.ts';
 import { latestJournal } from '../../switch/authority.ts';
 import { setStage, tenantStates } from '../../tenants/exposure.ts';
 import { proceed, type Step } from '../step.ts';
@@ -10,6 +12,8 @@ const WHY = 'migration complete';
 export const close: Step = async (deps, run) => {
   const states = await tenantStates(deps, 'reverse');
   const tenants = states.filter(({ is_on }) => is_on).map(({ tenant }) => tenant);
+  // Nobody walks the tables any more; before what remains is listed.
+  const dropped = run.dryRun ? [] : await dropKeyIndexes(await loadMigration(deps));
   const remaining: string[] = [];
   for (const store of STORES) {
     const rows = await deps.databases.open(store, 'compare').query<RemainingObjectRow>(remainingObjects);
@@ -48,6 +52,7 @@ export const close: Step = async (deps, run) => {
   return proceed({
     notes: [
       `${tenants.length} tenants are complete: the target alone is read and written`,
+      ...dropped.map((name) => `index of the key dropped from ${name}`),
       ...remaining,
       `to take Crossfade away: npm run cdk -- destroy --all -c plan=<the plan's file>, then DROP SCHEMA crossfade CASCADE in both stores; copy the archive out of ${deps.objects.bucket} first where the deployment keeps nothing (environment dev)`,
     ],

@@ -20,6 +20,8 @@ import {
   storeRoles,
   uncapturedTables,
 } from '../../install/install.ts';
+import { buildKeyIndexes } from '../../install/key-index.ts';
+import { missingKeyIndexes } from '../../install/look-at-key-indexes.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { IMAGE_START, type ImageProgress, keepImages } from '../../tenants/keep-before-images.ts';
@@ -27,6 +29,8 @@ import { again, judged, type Step } from '../step.ts';
 
 /** Milliseconds that one call copies before it answers again. */
 const WORK_MS = 30_000;
+/** How often a build that goes on in the server is looked at. */
+const KEY_INDEX_SECONDS = 10;
 
 export const install: Step = async (deps, run, data) => {
   const shared = (
@@ -51,8 +55,12 @@ export const install: Step = async (deps, run, data) => {
   const migration = await loadMigration(deps);
   if (run.dryRun) {
     await rehearse(migration);
+    const missing = await missingKeyIndexes(migration);
     return judged([gate], {
-      notes: [`would install capture on ${migration.tables.length} tables of legacy and the fence on the target`],
+      notes: [
+        `would install capture on ${migration.tables.length} tables of legacy and the fence on the target`,
+        ...(missing.length === 0 ? [] : [`would build an index of the key for ${missing.join(', ')}`]),
+      ],
     });
   }
   await installSchemas(deps);
@@ -61,11 +69,20 @@ export const install: Step = async (deps, run, data) => {
   const images = await keepImages(migration, await untouchedTables(migration), imageProgress(data), until);
   if (!images.done)
     return again(0, { data: images.progress, notes: [`kept ${images.progress.kept} rows of the target; going on`] });
+  // Before capture: an index that is built reads the whole table, and nobody is on yet.
+  const indexes = await buildKeyIndexes(migration, until, givenUp(data));
+  if (!indexes.done)
+    return again(KEY_INDEX_SECONDS, {
+      data: { ...images.progress, givenUp: indexes.left },
+      notes: [`index of the key: ${indexes.built.join(', ') || 'being built'}`],
+    });
   const captured = await installCapture(migration, 'forward');
   const { kept } = images.progress;
   return judged([gate], {
     notes: [
       ...(kept === 0 ? [] : [`the target held ${kept} rows already; the way back restores them as they are now`]),
+      ...indexes.built.map((name) => `index of the key built on ${name}`),
+      ...indexes.left.map((line) => `no index of the key, so its walks are slow: ${line}`),
       captured.length === 0 ? 'capture was in place already' : `capture installed on ${captured.join(', ')}`,
       fenced.length === 0 ? 'the target was fenced already' : `the target is fenced: ${fenced.join(', ')}`,
     ],
@@ -83,6 +100,12 @@ async function untouchedTables(migration: Migration): Promise<readonly MigratedT
 /** An earlier answer of this step. */
 function imageProgress(data: unknown): ImageProgress {
   return typeof data === 'object' && data !== null && 'kept' in data ? (data as ImageProgress) : IMAGE_START;
+}
+
+/** Indexes that an earlier call of this step could not build. */
+function givenUp(data: unknown): readonly string[] {
+  // This step's own data comes back as JSON.
+  return typeof data === 'object' && data !== null && 'givenUp' in data ? (data.givenUp as readonly string[]) : [];
 }
 
 async function rehearse(migration: Migration): Promise<void> {

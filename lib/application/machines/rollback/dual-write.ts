@@ -11,6 +11,7 @@ import { type ClosedEventsRow, closeTenantEvents, countTenantEvents } from '../.
 import { FORGET_BEFORE_IMAGES } from '../../../sql/tenants/take-back.ts';
 import type { Deps } from '../../deps.ts';
 import { removeCapture, unfenceStore } from '../../install/install.ts';
+import { dropKeyIndexes } from '../../install/key-index.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { directionInForce } from '../../switch/authority.ts';
@@ -147,6 +148,7 @@ export const verifyErased: Step = async (deps, run) => {
   if (nobody) {
     await deps.databases.open('target', 'backfill').query(FORGET_BEFORE_IMAGES);
     await removeCapture(migration, 'forward');
+    await dropKeyIndexes(migration);
     await unfenceStore(migration, 'target');
   }
   for (const tenant of tenants) await deps.documents.remove('progress', `${ERASURE_PREFIX}${tenant}`);
@@ -154,7 +156,7 @@ export const verifyErased: Step = async (deps, run) => {
     notes: [
       'legacy is untouched and authoritative',
       ...kept,
-      ...(nobody ? ['nobody is exposed any more: capture and the fence of the target are removed'] : []),
+      ...(nobody ? ['nobody is exposed any more: capture, its indexes and the fence of the target are removed'] : []),
     ],
   });
 };

@@ -8,12 +8,16 @@ import { comparePass, type PassResult } from '../../reconcile/compare-pass.ts';
 import { planComparison } from '../../reconcile/comparison.ts';
 import { describeHold } from '../../relay/delivery-hold.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
+import { inRepairOrder } from '../../repair/in-order.ts';
 import { repairKeys } from '../../rows/apply-reads.ts';
 import { directionInForce } from '../../switch/authority.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { again, judged, proceed, refuse, type Step } from '../step.ts';
 
 const CALL_MS = 40_000;
+const ROWS_AT_ONCE = 200;
+/** Rows that are named one by one. */
+const MAX_NOTES = 20;
 /** How often a held delivery is looked at. */
 const HOLD_SECONDS = 5;
 /** Names the hold as ours: one that a person put on is not taken off. */
@@ -37,7 +41,8 @@ export const pauseRouting: Step = async (deps, run) => {
   return proceed({ notes: ['delivery to the target is held; events wait in the outbox'] });
 };
 
-export const overwriteTarget: Step = async (deps, run) => {
+export const overwriteTarget: Step = async (deps, run, data) => {
+  const until = deps.clock.now().getTime() + CALL_MS;
   const control = await deps.documents.get('control', 'control');
   const held = control?.value.deliveryHeld;
   // Its own hold is there so that nothing else writes meanwhile; a person's says that nothing is to be written.
@@ -46,20 +51,54 @@ export const overwriteTarget: Step = async (deps, run) => {
   const migration = await loadMigration(deps);
   const result = await passOver(deps, run, 'overwrite');
   if (result === undefined) return again(0, { notes: ['compares every row of the scope exactly'] });
-  if (run.dryRun) return proceed({ notes: [`would overwrite ${result.drift.length} rows`] });
+  if (run.dryRun)
+    return proceed({
+      notes: [`would overwrite ${result.drift.length} of ${result.rows} rows`, ...describeRows(result)],
+    });
+  const before = writtenBefore(data);
+  const failed: string[] = [];
   let written = 0;
-  for (const [name, rows] of Map.groupBy(result.drift, (row) => row.table)) {
-    const applied = await repairKeys(
-      migration,
-      tableNamed(migration, name),
-      'forward',
-      rows.map((row) => row.rowKey),
-      `overwrite-${run.execution.split(':').at(-1)}`,
-    );
+  for (const page of inRepairOrder(migration, result.drift, ROWS_AT_ONCE)) {
+    if (deps.clock.now().getTime() >= until) break;
+    const table = tableNamed(migration, page[0]?.table ?? '');
+    const keys = page.map(({ rowKey }) => rowKey);
+    const applied = await repairKeys(migration, table, 'forward', keys, overwriteBatch(run));
     written += applied.applied.length;
+    failed.push(
+      ...applied.failed.map(({ rowKey, reason }) => `${table.name} ${rowKey} cannot be overwritten: ${reason}`),
+    );
   }
-  return proceed({ notes: [`${result.rows} rows compared, ${written} overwritten from legacy`] });
+  const total = before + written;
+  const notes = [
+    `${result.rows} rows compared, ${total} overwritten from legacy`,
+    ...describeRows(result),
+    ...failed.slice(0, MAX_NOTES),
+  ];
+  // What is equal by now differs no more when the pass is looked at again; what cannot be written is left to the proof.
+  if (written > 0 && written < result.drift.length) return again(0, { data: { written: total }, notes });
+  return proceed({ notes: [...notes, `to take it back: npx crossfade undo ${overwriteBatch(run)} --dry-run`] });
 };
+
+/** Correlation id of its writes. */
+function overwriteBatch(run: Run): string {
+  return `overwrite-${run.execution.split(':').at(-1)}`;
+}
+
+function writtenBefore(data: unknown): number {
+  return typeof data === 'object' && data !== null && 'written' in data && typeof data.written === 'number'
+    ? data.written
+    : 0;
+}
+
+/** One line a table, and the first rows by their keys. */
+function describeRows({ drift }: PassResult): readonly string[] {
+  const lines = [...Map.groupBy(drift, ({ table }) => table)].map(([table, rows]) => {
+    const count = (wanted: string) => rows.filter(({ kind }) => kind === wanted).length;
+    return `${table}: ${count('missing')} to insert, ${count('different')} to update, ${count('extra')} to delete`;
+  });
+  const rows = drift.slice(0, MAX_NOTES).map(({ table, rowKey, kind }) => `${table} ${rowKey} is ${kind}`);
+  return [...lines, ...rows];
+}
 
 export const verifyOverwritten: Step = async (deps, run) => {
   if (run.dryRun) return proceed();

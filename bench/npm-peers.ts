@@ -4,9 +4,9 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { CROSSFADE_FOLDER } from '../../lib/local/checkout.ts';
+import { CROSSFADE_FOLDER } from '../lib/local/checkout.ts';
 
-const MANIFEST = join(import.meta.dirname, '../peers');
+const MANIFEST = join(import.meta.dirname, 'peers');
 const CACHE = join(CROSSFADE_FOLDER, 'bench-peers');
 const INSTALL_TIMEOUT_MS = 180_000;
 

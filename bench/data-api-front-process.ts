@@ -1,6 +1,6 @@
 /** Started by data-api-front.ts; says its URL, and ends when its standard input does. */
-import type { ClusterAddress } from '../../lib/local/data-api/connections.ts';
-import { startDataApi } from '../../lib/local/data-api/server.ts';
+import type { ClusterAddress } from '../lib/local/data-api/connections.ts';
+import { startDataApi } from '../lib/local/data-api/server.ts';
 
 export interface FrontOptions {
   readonly clusters: Readonly<Record<string, ClusterAddress>>;

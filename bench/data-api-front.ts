@@ -3,23 +3,23 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { RDSDataClient } from '@aws-sdk/client-rds-data';
-import { createRdsDataStore } from '../../lib/adapters/rds-data/sql-store.ts';
-import { systemClock } from '../../lib/adapters/system-clock.ts';
-import { STORES, type StoreName } from '../../lib/domain/direction.ts';
-import { NODE_FOLDER } from '../../lib/local/checkout.ts';
-import type { Plan } from '../../lib/plan/plan.ts';
-import { ROLE_PURPOSES } from '../../lib/plan/stores.ts';
-import type { Databases, SqlStore } from '../../lib/ports/sql.ts';
-import type { BenchServers, Urls } from '../servers.ts';
+import { createRdsDataStore } from '../lib/adapters/rds-data/sql-store.ts';
+import { systemClock } from '../lib/adapters/system-clock.ts';
+import { STORES, type StoreName } from '../lib/domain/direction.ts';
+import { NODE_FOLDER } from '../lib/local/checkout.ts';
+import type { Plan } from '../lib/plan/plan.ts';
+import { ROLE_PURPOSES } from '../lib/plan/stores.ts';
+import type { Databases, SqlStore } from '../lib/ports/sql.ts';
 import type { FrontOptions } from './data-api-front-process.ts';
-import { type EngineStores, urlAs } from './engine-stores.ts';
+import { type BenchRoles, urlAs } from './engine-deps.ts';
+import type { BenchServers, Urls } from './servers.ts';
 
 export interface Front {
   readonly url: string;
   /** Store sections of a plan whose functions reach the stores through the front. */
-  sections(urls: Urls, roles: EngineStores['roles']): Pick<Plan, StoreName>;
+  sections(urls: Urls, roles: BenchRoles): Pick<Plan, StoreName>;
   /** Sessions of Crossfade's roles, through the front. */
-  open(urls: Urls, roles: EngineStores['roles']): Databases;
+  open(urls: Urls, roles: BenchRoles): Databases;
   stop(): void;
 }
 

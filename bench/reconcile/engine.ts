@@ -1,0 +1,58 @@
+/** Crossfade's engine over `pg`: comparePass, as the proofs of the machines and a reconciliation from the command line run it. */
+import { join } from 'node:path';
+import type { DigestForm } from '../../lib/domain/digest.ts';
+import { CROSSFADE_FOLDER, NODE_FOLDER } from '../../lib/local/checkout.ts';
+import { runChild } from '../child.ts';
+import type { Drained, Variant } from '../measure.ts';
+import { checkReport } from './compare-once.ts';
+import type { CompareOrder, ProcessReport } from './compare-process.ts';
+import type { State } from './states.ts';
+
+export interface EngineRun {
+  readonly drained: Drained;
+  readonly report: ProcessReport;
+}
+
+const LIMIT_MS = 300_000;
+/** As bin/crossfade.js starts the command line. */
+const CACHE = { NODE_COMPILE_CACHE: join(CROSSFADE_FOLDER, 'compile-cache') };
+
+/** @param note gets what the engine said of each run. */
+export function engineVariant(
+  state: State,
+  form: DigestForm,
+  note: (id: string, run: EngineRun) => void,
+  rounds?: number,
+): Variant {
+  const id = `${form}/${state.name}`;
+  return {
+    id,
+    title: `engine, ${form}, ${state.name}`,
+    rounds,
+    run: async () => {
+      const run = await compareInProcess(state, form);
+      note(id, run);
+      return run.drained;
+    },
+  };
+}
+
+/** @throws {Error} unless it found exactly what was planted. */
+export async function compareInProcess(state: State, form: DigestForm): Promise<EngineRun> {
+  const order: CompareOrder = { urls: state.urls, roles: state.roles, form };
+  const { drained, code, stdout, stderr } = await runChild(
+    join(NODE_FOLDER, 'node'),
+    [join(import.meta.dirname, 'compare-process.ts')],
+    { events: state.rows, env: { ...CACHE, CROSSFADE_BENCH_COMPARE: JSON.stringify(order) }, limitMs: LIMIT_MS },
+  );
+  if (code !== 0) throw new Error(`the engine's process ended with ${code}: ${reasonIn(stderr)}`);
+  // Written by compare-process.ts.
+  const report = JSON.parse(stdout) as ProcessReport;
+  checkReport(state, report, `the engine (${form}, ${state.name})`);
+  return { drained: { ...drained, withinMs: report.ms }, report };
+}
+
+function reasonIn(stderr: string): string {
+  const lines = stderr.trim().split('\n');
+  return lines.findLast((line) => line.includes('Error')) ?? lines.at(-1) ?? '';
+}

@@ -1,0 +1,168 @@
+/** The guide's way back of phase 3: routing pauses, a tenant's or table's target rows are overwritten from legacy, the result is proved. */
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createVirtualClock, type VirtualClock } from '../../lib/adapters/memory/clock.ts';
+import { createMemoryDocuments } from '../../lib/adapters/memory/documents.ts';
+import { createMemoryObjects } from '../../lib/adapters/memory/objects.ts';
+import type { Deps } from '../../lib/application/deps.ts';
+import { installCapture, installSchemas } from '../../lib/application/install/install.ts';
+import { rollbackMachine } from '../../lib/application/machines/rollback/machine.ts';
+import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts';
+import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
+import { aMigration, type TestMigration } from '../support/migration.ts';
+import { aRun } from '../support/run.ts';
+import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
+
+const ROWS = `
+INSERT INTO public.orders (id, tenant_id, reference, amount, note, updated_at)
+  SELECT i, CASE WHEN i > 6 THEN 'umbrella' ELSE 'acme' END, 'r' || i, i, '', '2026-01-01' FROM generate_series(1, 10) AS i;
+INSERT INTO public.lines SELECT o.id, l, l FROM public.orders AS o, generate_series(1, 2) AS l;
+`;
+/** In both tenants: changed, missing and extra rows; the extra order has an extra line under it. */
+const SPOILT = `
+UPDATE orders SET note = 'rogue' WHERE id IN (2, 8);
+DELETE FROM lines WHERE line = 2 AND order_id IN (3, 9);
+INSERT INTO orders (id, tenant_id) VALUES (901, 'acme'), (902, 'umbrella');
+INSERT INTO lines VALUES (901, 1, 1), (902, 1, 1);
+`;
+
+let shop: TestMigration;
+let clock: VirtualClock;
+let deps: Deps;
+let runs = 0;
+
+beforeAll(async () => {
+  shop = await aMigration({ plan: SHOP_PLAN, legacySql: SHOP_SQL + ROWS });
+  await installSchemas(shop.deps);
+  await installCapture(await shop.load(), 'forward');
+  for (const tenant of ['*', 'acme', 'umbrella'])
+    await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: true, why: 'test' });
+});
+
+afterAll(() => shop?.close());
+
+beforeEach(async () => {
+  clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
+  deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
+  await mirrorTenants(deps, 'forward');
+  await shop.legacy.query('DELETE FROM crossfade.outbox');
+  await shop.target.query('SET session_replication_role = replica');
+  for (const table of ['lines', 'orders', 'currencies']) {
+    const { rows } = await shop.legacy.query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${table} AS t`);
+    await shop.target.query(`DELETE FROM ${table}`);
+    await shop.target.query(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`, [
+      rows[0].rows,
+    ]);
+  }
+  await shop.target.query(SPOILT);
+  await shop.target.query('RESET session_replication_role');
+});
+
+function aWayBack(overrides: Partial<Run> = {}): Run {
+  runs += 1;
+  const execution = `arn:aws:states:us-east-1:000000000000:execution:crossfade-test-rollback:back-${runs}`;
+  return aRun({ machine: 'rollback', from: 'reconcile', execution, scope: ['acme'], ...overrides });
+}
+
+async function step(name: string, run: Run): Promise<StepResult> {
+  const work = rollbackMachine.steps[name];
+  if (work === undefined) throw new Error(`no step ${name}`);
+  let data: unknown = null;
+  for (;;) {
+    const result = await work(deps, run, data);
+    if (!result.again) return result;
+    await clock.sleep(result.waitSeconds * 1000);
+    data = result.data;
+  }
+}
+
+async function goBack(run: Run) {
+  const paused = await step('pause-routing', run);
+  const overwritten = await step('overwrite-target', run);
+  const verified = await step('verify-overwritten', run);
+  return { paused, overwritten, verified, notes: [paused, overwritten, verified].flatMap(({ notes }) => notes) };
+}
+
+/** What is wrong in the target, as the test planted it. */
+async function wrong(): Promise<readonly string[]> {
+  const { rows } = await shop.target.query(`
+    SELECT 'order ' || id AS what FROM orders WHERE note = 'rogue' OR id > 900
+    UNION ALL SELECT 'line ' || order_id || '/' || line FROM lines WHERE order_id > 900
+    UNION ALL SELECT 'no line ' || o.id || '/2' FROM orders AS o WHERE o.id <= 10 AND NOT EXISTS (SELECT FROM lines AS l WHERE l.order_id = o.id AND l.line = 2)
+    ORDER BY what`);
+  return rows.map(({ what }) => what);
+}
+
+const OF_ACME = ['line 901/1', 'no line 3/2', 'order 2', 'order 901'];
+const OF_UMBRELLA = ['line 902/1', 'no line 9/2', 'order 8', 'order 902'];
+
+it('overwrites one tenant from legacy, removes what legacy has not, proves it, and touches no other tenant', async () => {
+  const { verified, notes } = await goBack(aWayBack());
+
+  expect(await wrong()).toEqual(OF_UMBRELLA);
+  expect(verified).toMatchObject({ proceed: true, gates: [{ gate: 'overwritten-equal', pass: true, value: 0 }] });
+  expect(notes).toContain('delivery to the target is held; events wait in the outbox');
+  expect((await deps.documents.get('control', 'control'))?.value.deliveryHeld).toBeUndefined();
+});
+
+it('overwrites one table of a tenant and leaves its others as they are', async () => {
+  await goBack(aWayBack({ tables: ['lines'] }));
+
+  const left = await wrong();
+  expect(left).toEqual(expect.arrayContaining(['order 2', 'order 901', ...OF_UMBRELLA]));
+  expect(left).not.toContain('no line 3/2');
+  expect(left).not.toContain('line 901/1');
+});
+
+it('lists in a dry run what it would do, row by row, and holds and writes nothing', async () => {
+  const { overwritten } = await goBack(aWayBack({ dryRun: true }));
+
+  expect(overwritten.notes).toContain('orders: 0 to insert, 1 to update, 1 to delete');
+  expect(overwritten.notes).toContain('lines: 1 to insert, 0 to update, 1 to delete');
+  expect(overwritten.notes).toContain('orders [2] is different');
+  expect(await wrong()).toEqual([...OF_ACME, ...OF_UMBRELLA].toSorted());
+  expect(await deps.documents.get('control', 'control')).toBeUndefined();
+});
+
+it('goes on where it died, and says how to take it back', async () => {
+  const run = aWayBack();
+  await step('pause-routing', run);
+  const dying: Deps = { ...deps, databases: failingSecondWrite(deps) };
+  await expect(rollbackMachine.steps['overwrite-target']?.(dying, run, null)).rejects.toThrow('killed');
+
+  const { verified, notes } = await goBack(run);
+
+  expect(verified.proceed).toBe(true);
+  expect(await wrong()).toEqual(OF_UMBRELLA);
+  expect(notes.join()).toContain(`npx crossfade undo overwrite-${run.execution.split(':').at(-1)} --dry-run`);
+});
+
+it('does not take off a hold that a person put on, and waits for it', async () => {
+  const deliveryHeld = { by: 'alice', at: clock.now().toISOString(), why: 'looking into it' };
+  await deps.documents.put('control', 'control', { deliveryHeld }, 'any');
+  const run = aWayBack();
+
+  await step('pause-routing', run);
+  const waiting = await rollbackMachine.steps['overwrite-target']?.(deps, run, null);
+
+  expect(waiting).toMatchObject({ again: true });
+  expect((await deps.documents.get('control', 'control'))?.value.deliveryHeld?.by).toBe('alice');
+  expect(await wrong()).toEqual([...OF_ACME, ...OF_UMBRELLA].toSorted());
+});
+
+/** Dies behind its first apply, in front of the second. */
+function failingSecondWrite({ databases }: Deps): Deps['databases'] {
+  let writes = 0;
+  return {
+    ...databases,
+    open: (store, purpose) => {
+      const session = databases.open(store, purpose);
+      return {
+        ...session,
+        query: (statement) => {
+          if (statement.text.includes('/* crossfade batch overwrite-')) writes += 1;
+          return writes > 1 ? Promise.reject(new Error('killed')) : session.query(statement);
+        },
+      };
+    },
+  };
+}
