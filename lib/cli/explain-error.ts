@@ -30,6 +30,14 @@ const CREDENTIALS_NEXT = 'aws sts get-caller-identity';
 /** In order; names are those of the AWS SDK and of Node. */
 const RULES: readonly Rule[] = [
   {
+    matches: /environment variable \w+ (is not set|does not hold a URL)/,
+    explain: ({ message }) => ({
+      exit: EXIT.usage,
+      message: firstLine(message),
+      next: `export ${/environment variable (\w+)/.exec(message)?.[1]}=postgresql://<user>:<password>@<host>/<database>`,
+    }),
+  },
+  {
     matches: /Region is missing|UnknownRegion|Could not resolve region/i,
     explain: () => ({
       exit: EXIT.usage,

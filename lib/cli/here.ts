@@ -14,11 +14,14 @@ import { looksLikeFile } from './plan-file.ts';
 import { createTerminalLog } from './terminal-log.ts';
 
 /** @throws {OperatorError} usage, without a plan file. @throws {PlanError} when it is faulty. */
-export async function openHere({ terminal, clock, options, readFile }: Context): Promise<Deps> {
+export async function openHere(
+  { terminal, clock, options, readFile }: Context,
+  asked = { what: '--here compares', command: 'reconcile --here' },
+): Promise<Deps> {
   const { plan: path } = options;
   if (path === undefined || !looksLikeFile(path))
-    throw new OperatorError('usage', '--here compares from this machine and needs the plan file', {
-      next: 'npx crossfade reconcile --here --plan ./plan.yaml',
+    throw new OperatorError('usage', `${asked.what} from this machine and needs the plan file`, {
+      next: `npx crossfade ${asked.command} --plan ./plan.yaml`,
     });
   const plan = loadPlan(await readFile(path), path);
   // Loaded here only: the AWS SDK comes with it.

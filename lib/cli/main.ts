@@ -107,8 +107,11 @@ function wantsDebug(args: readonly string[]): boolean {
 }
 
 /** Help of the command that was meant. */
+const VALUED: ReadonlySet<string> = new Set(['--plan', '--log-level']);
+
 function helpFor(args: readonly string[]): string {
-  const words = args.filter((arg) => !arg.startsWith('-'));
+  // The value of an option before the command is no word of it: --plan FILE reconcile.
+  const words = args.filter((arg, index) => !arg.startsWith('-') && !VALUED.has(args[index - 1] ?? ''));
   const named = [2, 1].map((length) => words.slice(0, length).join(' '));
   const meant = named.find((name) =>
     COMMANDS.some((command) => command.name === name || command.name.startsWith(`${name} `)),

@@ -153,7 +153,7 @@ export interface CycleDocument {
    * none, unless `tenantsUnlisted` says otherwise.
    */
   readonly byTenant?: Readonly<Record<string, TenantCycle>> | undefined;
-  /** Drifted tenants beyond `byTenant`. */
+  /** Tenants beyond `byTenant` with drift or unproven rows. */
   readonly tenantsUnlisted?: number | undefined;
   /** Of the rows that there are in `tables`, by the newest full pass, in percent; null: no full pass has counted them. */
   readonly coveragePercent?: number | null | undefined;
@@ -173,6 +173,8 @@ export interface TenantCycle {
   /** 0 where the cycle did not count them. */
   readonly rows: number;
   readonly drift: number;
+  /** Rows that would not stand still or are set aside: neither clean nor drift. */
+  readonly unproven?: number | undefined;
 }
 
 /** A cycle that saw a row differ. */

@@ -100,9 +100,21 @@ export function chunksPerSpan({ chunkRows, chunksPerBatch }: CallSize): number {
   return Math.max(1, Math.min(Math.floor(SPAN_ROWS / chunkRows), chunksPerBatch));
 }
 
-/** Items of one function call. */
-export function itemsPerCall(size: CallSize): number {
-  return Math.max(1, Math.floor(size.chunksPerBatch / chunksPerSpan(size)));
+/** A call has 300 s: stores that hash no more than 5000 rows a second need a third of it. */
+const ROWS_A_CALL = 500_000;
+/** Calls for each of those that compare at once: a slow one at the end holds up little. */
+const TURNS = 2;
+
+/**
+ * Items of one function call: what the plan says at most, and so few that every call that may run has its turns where there are
+ * enough items.
+ */
+export function itemsPerCall(size: CallSize, items: number, calls: number): number {
+  const span = chunksPerSpan(size);
+  const planned = Math.floor(size.chunksPerBatch / span);
+  const bearable = Math.floor(ROWS_A_CALL / (span * size.chunkRows));
+  const shared = Math.floor(items / (calls * TURNS));
+  return Math.max(1, Math.min(planned, bearable, shared));
 }
 
 /** A call has a digest and a count of tenants under way in the source, and one digest in the receiver. */

@@ -3,21 +3,33 @@
  * theirs: neither a large table nor a large tenant can hide a small one. The gate passes when all of them do.
  */
 import { upperBoundPercent } from './drift-bound.ts';
-import { type DriftJudgement, type DriftRule, judgeDrift, type LoggedCycle } from './drift-gate.ts';
+import {
+  type DriftJudgement,
+  type DriftRule,
+  judgeDrift,
+  type LoggedCycle,
+  type LoggedTable,
+  unprovenOf,
+} from './drift-gate.ts';
 import { NO_TENANT } from './table.ts';
 
 /** What the clocks need of a cycle; `CycleDocument` has it all. */
 export interface MeasuredCycle extends LoggedCycle {
   /** Those that were part of it; none: it speaks of all. */
-  readonly tables: readonly {
-    readonly table: string;
-    readonly rows: number;
+  readonly tables: readonly (LoggedTable & {
     readonly drift: { readonly missing: number; readonly extra: number; readonly different: number };
-  }[];
+  })[];
   /** A tenant that is not listed had no drift. Undefined: drift is not told apart by tenant. */
-  readonly byTenant?: Readonly<Record<string, { readonly rows: number; readonly drift: number }>> | undefined;
+  readonly byTenant?: Readonly<Record<string, MeasuredTenant>> | undefined;
   /** Drifted tenants that are not listed. */
   readonly tenantsUnlisted?: number | undefined;
+}
+
+export interface MeasuredTenant {
+  readonly rows: number;
+  readonly drift: number;
+  /** Rows that are neither clean nor drift. */
+  readonly unproven?: number | undefined;
 }
 
 export interface ClocksRule extends DriftRule {
@@ -94,7 +106,7 @@ function judgeTenants(
   const judged = new Map<string, DriftJudgement>();
   return [...new Set([...scope, ...(hasShared ? [NO_TENANT] : [])])].map((tenant) => {
     const log = cycles.flatMap((cycle, index) => (covered[index]?.has(tenant) ? [ofTenant(cycle, tenant)] : []));
-    if (log.some(({ drift }) => drift > 0)) return { subject: tenant, ...judge(tenant, log) };
+    if (log.some((share) => share.drift + unprovenOf(share) > 0)) return { subject: tenant, ...judge(tenant, log) };
     const likeness = covered.map((tenants) => (tenants.has(tenant) ? 1 : 0)).join('');
     const alike = judged.get(likeness) ?? judge(tenant, log);
     judged.set(likeness, alike);
@@ -108,15 +120,25 @@ function ofTable(cycle: MeasuredCycle, table: string): readonly LoggedCycle[] {
   if (tables.length === 0) return [whole];
   return tables
     .filter((each) => each.table === table)
-    .map(({ rows, drift }) => ({ ...whole, rows, drift: drift.missing + drift.extra + drift.different }));
+    .map(({ rows, drift, ...rest }) => ({
+      ...whole,
+      rows,
+      drift: drift.missing + drift.extra + drift.different,
+      unproven: unprovenOf({ tables: [{ rows, ...rest }] }),
+      isShare: whole.rows > 0,
+    }));
 }
 
 function ofTenant(cycle: MeasuredCycle, tenant: string): LoggedCycle {
-  const { startedAt, endedAt, scopeKind, complete, failed, byTenant, tenantsUnlisted = 0 } = cycle;
+  const { startedAt, endedAt, scopeKind, mode, complete, failed, byTenant, tenantsUnlisted = 0 } = cycle;
   // Whose drift it was is not known: it may be this one's.
-  const unknown = { rows: 0, drift: byTenant === undefined ? cycle.drift : tenantsUnlisted };
-  const { rows, drift } = byTenant?.[tenant] ?? unknown;
-  return { startedAt, endedAt, scopeKind, tenants: [], complete, failed, rows, drift };
+  const unknown: MeasuredTenant =
+    byTenant === undefined
+      ? { rows: 0, drift: cycle.drift, unproven: unprovenOf(cycle) }
+      : { rows: 0, drift: tenantsUnlisted };
+  const { rows, drift, unproven = 0 } = byTenant?.[tenant] ?? unknown;
+  const isShare = cycle.rows > 0;
+  return { startedAt, endedAt, scopeKind, mode, tenants: [], complete, failed, rows, drift, unproven, isShare };
 }
 
 /** What already holds for everything is not told again. */

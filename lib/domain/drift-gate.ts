@@ -1,7 +1,8 @@
 /**
  * The drift clock (design §4; guide phase 3: "< 0.001 % for 72 consecutive hours"), judged from the cycle log alone:
  * rate = drift rows found before repair ÷ rows covered in the window, each key counted once; the window holds a full pass;
- * every cycle in it passes by itself; with too few rows drift means zero; silence and failures never count as clean.
+ * every cycle in it passes by itself; with too few rows drift means zero; silence and failures never count as clean. Rows that
+ * would not stand still or are set aside are neither clean nor drift: a cycle passes when it would with all of them drifted.
  * Tables and tenants have clocks of their own by the same rule (drift-clocks.ts). Choices in between: docs/adr/027.
  */
 import { percentOf, upperBoundPercent } from './drift-bound.ts';
@@ -16,8 +17,22 @@ export interface LoggedCycle {
   readonly drift: number;
   readonly complete: boolean;
   readonly failed: boolean;
+  /** How rows were compared; `count` proves nothing of what most columns hold. */
+  readonly mode?: string | undefined;
   /** Rows by table, where cycles differ in the tables that they compare. */
-  readonly tables?: readonly { readonly table: string; readonly rows: number }[] | undefined;
+  readonly tables?: readonly LoggedTable[] | undefined;
+  /** Rows that are neither clean nor drift, where `tables` do not say it. */
+  readonly unproven?: number | undefined;
+  /** It is one table's or tenant's share of a cycle that compared rows: none of its own is nothing unusual. */
+  readonly isShare?: boolean | undefined;
+}
+
+export interface LoggedTable {
+  readonly table: string;
+  readonly rows: number;
+  /** Rows that would not stand still, and rows whose events are set aside. */
+  readonly unsettled?: number | undefined;
+  readonly setAside?: number | undefined;
 }
 
 export interface DriftRule {
@@ -73,6 +88,8 @@ export function judgeDrift(
   const summed = seen.reduce((sum, cycle) => sum + cycle.drift, 0);
   const worst = Math.max(0, ...seen.map((cycle) => cycle.drift));
   const drift = distinctDrift === undefined ? summed : Math.max(worst, Math.min(summed, distinctDrift));
+  // The same rows in each cycle, for all that is known: their keys are not kept.
+  const unproven = Math.max(0, ...covering.map(unprovenOf));
   const rate = covering.length === 0 ? null : percentOf(drift, rows);
   const tooFew = rows < rule.minimumRows;
   const thresholdPercent = tooFew ? 0 : rule.driftPercent;
@@ -87,6 +104,10 @@ export function judgeDrift(
         tooFew
           ? `${drift} rows drifted in the window; with ${rows} rows, fewer than ${rule.minimumRows}, none may`
           : `${drift} of ${rows} rows drifted in the window: ${rate.toPrecision(3)} % is not below ${rule.driftPercent} %`,
+      );
+    } else if (!isClean(drift + unproven, percentOf(drift + unproven, rows), tooFew, rule)) {
+      reasons.push(
+        `${drift} of ${rows} rows drifted in the window and up to ${unproven} were unsettled or set aside, neither clean nor drift; together they are not within ${thresholdPercent} %`,
       );
     }
   }
@@ -107,12 +128,26 @@ export function judgeDrift(
 
 /** Whether one cycle passes by itself. */
 export function passesAlone(cycle: LoggedCycle, rule: DriftRule): boolean {
-  return cycle.complete && !cycle.failed && hasLittleDrift(cycle, rule);
+  return cycle.complete && !cycle.failed && hasLittleDrift(cycle, rule) && isProven(cycle, rule);
 }
 
-/** Whether the clock may run on it: a sample leaves rows out by design, and named rows were chosen by what somebody knew. */
-export function isMeasure({ scopeKind }: Pick<LoggedCycle, 'scopeKind'>): boolean {
-  return scopeKind === 'full' || scopeKind === 'window';
+/** Rows of a cycle that are neither clean nor drift. */
+export function unprovenOf({ unproven, tables = [] }: Pick<LoggedCycle, 'unproven' | 'tables'>): number {
+  return unproven ?? tables.reduce((sum, { unsettled = 0, setAside = 0 }) => sum + unsettled + setAside, 0);
+}
+
+/** Whether it would still pass if every row that it could not settle had drifted. */
+export function isProven(cycle: LoggedCycle, rule: DriftRule): boolean {
+  const suspect = cycle.drift + unprovenOf(cycle);
+  return isClean(suspect, percentOf(suspect, cycle.rows), cycle.rows < rule.minimumRows, rule);
+}
+
+/**
+ * Whether the clock may run on it: a sample leaves rows out by design, named rows were chosen by what somebody knew, and a count
+ * looks into no column that is not critical.
+ */
+export function isMeasure({ scopeKind, mode }: Pick<LoggedCycle, 'scopeKind' | 'mode'>): boolean {
+  return mode !== 'count' && (scopeKind === 'full' || scopeKind === 'window');
 }
 
 /** What an unfinished cycle has found counts, what it has not found does not. */
@@ -178,7 +213,7 @@ function cleanRun(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readon
     }
     if (role === 'failed') {
       if (rule.missedCycle === 'restart') {
-        broken = `the cycle of ${cycle.startedAt} ${cycle.failed ? 'failed' : 'did not read every chunk'}`;
+        broken = `the cycle of ${cycle.startedAt} ${failureOf(cycle)}`;
         [run, cleanMs, paused] = [[], 0, false];
       } else paused = true;
       continue;
@@ -239,11 +274,20 @@ function inOrder(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readonl
     );
 }
 
+function failureOf(cycle: LoggedCycle): string {
+  if (cycle.failed) return 'failed';
+  if (!cycle.complete) return 'did not read every chunk';
+  return `left ${unprovenOf(cycle)} of ${cycle.rows} rows unsettled or set aside`;
+}
+
 /** null: it says nothing. Drift counts from wherever it is found; a rate of rows that somebody named is none. */
 function roleOf(cycle: LoggedCycle, rule: DriftRule, scope: readonly string[]): Role | null {
   if (cycle.scopeKind !== 'keys' && !hasLittleDrift(cycle, rule)) return 'drifted';
   if (!isMeasure(cycle) || !covers(cycle, scope)) return null;
-  return cycle.complete && !cycle.failed ? 'clean' : 'failed';
+  if (!cycle.complete || cycle.failed) return 'failed';
+  // A pass over nothing proves nothing. A window without rows does: nothing has changed since what it goes on from.
+  if (cycle.scopeKind === 'full' && cycle.rows === 0 && cycle.isShare !== true) return null;
+  return isProven(cycle, rule) ? 'clean' : 'failed';
 }
 
 /** The shortest end of the run that is as long as the window, or all of it. */

@@ -7,6 +7,7 @@
  * says which write it holds, and has not changed since the first read. So the receiver held that last write already then, and
  * differed from it. Without the version, a row that goes back and forth between two states could be caught twice out of step.
  */
+import { createHash } from 'node:crypto';
 import type { StoreName } from './direction.ts';
 
 /** What one read of both stores saw of a row key. A fingerprint is null where the store has no such row. */
@@ -39,15 +40,26 @@ export type DriftKind = (typeof DRIFT_KINDS)[number];
 /** `moving`: it differs, but has not stood still for two reads yet. `set-aside`: it differs, and its event waits for somebody. */
 export type Verdict = 'converged' | 'in-flight' | 'set-aside' | 'moving' | 'drift';
 
-/** @param before what the earlier read saw; undefined on the first one. */
-export function judgeRow(before: RowSight | undefined, now: RowSight): Verdict {
+/** What the next read needs to know of this one: a hundred thousand rows wait for it, in memory and in the bucket. */
+export interface Stand {
+  readonly inFlight: boolean;
+  /** SHA-256 of both fingerprints and the version. */
+  readonly print: string;
+}
+
+export function standOf({ legacy, target, version, inFlight }: RowSight): Stand {
+  const seen = JSON.stringify([legacy, target, version]);
+  return { inFlight, print: createHash('sha256').update(seen).digest('base64url') };
+}
+
+/** @param before how the row stood at the earlier read; undefined on the first one. */
+export function judgeRow(before: Stand | undefined, now: RowSight): Verdict {
   // Covers the fourth case too: neither store has the row any more (prior art, trap 23).
   if (now.legacy === now.target) return 'converged';
   if (now.setAside !== null) return 'set-aside';
   if (now.inFlight) return 'in-flight';
   if (before === undefined || before.inFlight) return 'moving';
-  const stoodStill = before.legacy === now.legacy && before.target === now.target && before.version === now.version;
-  return stoodStill ? 'drift' : 'moving';
+  return before.print === standOf(now).print ? 'drift' : 'moving';
 }
 
 export function driftKindOf(sight: RowSight, authoritative: StoreName): DriftKind {

@@ -95,7 +95,11 @@ export const reconcileSchema = z
     digest: choice('form of the digest', DIGEST_FORMS),
     fullEvery: duration('interval of full passes; the others compare the window', { min: '1s', max: '7d' }),
     window: duration('reach back of the window scope; not shorter than `cycle`', { min: '1s', max: '7d' }),
-    limit: count('rows that one window query returns', 1, 100_000),
+    limit: count(
+      'rows that a window or a sample compares where no --limit is given; the scheduled cycle has no limit',
+      1,
+      100_000,
+    ),
     dryRunLimit: count('rows that a dry run compares', 1, 1_000_000),
     chunkRows: count('rows a chunk', 10, 1_000_000),
     splitRows: count('a differing chunk is split down to this many rows in the database', 1, 10_000),

@@ -35,6 +35,14 @@ test('a misspelt command is wrong usage with a suggestion', async () => {
   expect(world.stderr).toContain('Did you mean status?');
 });
 
+test('names the help of the command that was meant, whatever stands before it', async () => {
+  const world = createWorld();
+
+  await world.run('--plan', 'status', 'reconcile', '--mode', 'foo');
+
+  expect(world.stderr).toContain('next: npx crossfade reconcile --help');
+});
+
 test.each([
   [named('CredentialsProviderError', 'Could not load credentials from any providers'), 1, 'no AWS credentials'],
   [named('Error', 'Region is missing'), 2, 'set AWS_REGION'],
@@ -54,6 +62,11 @@ test.each([
     'AWS_ENDPOINT_URL=http://127.0.0.1:4566 cannot be reached (ECONNREFUSED',
   ],
   [new VersionConflict('approval', '7f', 3), 3, 'nothing was changed'],
+  [
+    named('SqlError', 'legacy, as role compare: environment variable LEGACY_URL is not set'),
+    2,
+    'legacy, as role compare: environment variable LEGACY_URL is not set',
+  ],
   [new TypeError('x is not a function'), 1, 'TypeError: x is not a function'],
 ] as const)('%s is one clear line with an exit code', (error, exit, message) => {
   const explained = explainError(error, { AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' });

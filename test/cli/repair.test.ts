@@ -167,3 +167,13 @@ test('undoes through the relay, and exits 4 when rows were left', async () => {
   expect(exit).toBe(4);
   expect(payload.rows[0]?.detail).toBe('it was written again since');
 });
+
+test('shows values only with the plan file and a way to the stores', async () => {
+  const world = createWorld();
+  await withRepair(world);
+
+  const exit = await world.run('repair', 'show', '1f3c9a07', '--show-values');
+
+  expect(exit).toBe(2);
+  expect(world.stderr).toContain('--show-values reads from this machine and needs the plan file');
+});

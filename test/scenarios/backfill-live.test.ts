@@ -220,3 +220,50 @@ describe('what the target says of its load', () => {
     expect(results.at(-1)?.gates[0]?.pass).toBe(true);
   });
 });
+
+describe('a table that grows faster than it is copied', () => {
+  it('ends where the table ended when it began, though each of its batches is outrun by inserts behind it and between', async () => {
+    const { rows: last } = await shop.legacy.query(
+      `SELECT json_build_array(code, tenant_id)::text AS key, (SELECT count(*) FROM tags)::int AS rows FROM tags ORDER BY code COLLATE "C" DESC LIMIT 1`,
+    );
+    const { databases } = shop.deps;
+    const writes: Promise<unknown>[] = [];
+    const outrun: Deps = {
+      ...shop.deps,
+      databases: {
+        ...databases,
+        open: (store, purpose) => {
+          const session = databases.open(store, purpose);
+          if (store !== 'legacy' || purpose !== 'compare') return session;
+          return {
+            ...session,
+            query: async (statement) => {
+              const isPage = statement.text.includes('WITH page AS') && statement.text.includes('"tags"');
+              // A batch is 100 rows: 150 more behind the end, and 20 anywhere before it.
+              if (isPage && writes.length < 200)
+                writes.push(
+                  shop.legacy.query(
+                    `INSERT INTO tags SELECT CASE WHEN i <= 150 THEN 'z' ELSE '' END || md5(random()::text), 'acme', 'late' FROM generate_series(1, 170) AS i`,
+                  ),
+                );
+              await Promise.all(writes);
+              return session.query(statement);
+            },
+          };
+        },
+      },
+    };
+
+    const results = await copyAnew(outrun);
+
+    const stored = await shop.deps.documents.get('progress', 'backfill/tags');
+    const progress = stored?.value.state as unknown as TableProgress;
+    expect(writes.length).toBeLessThan(50);
+    expect(progress).toMatchObject({ through: last[0]?.key, done: true, swept: true });
+    expect(progress.rows).toBeGreaterThanOrEqual(last[0]?.rows);
+    expect(progress.rows).toBeLessThanOrEqual(last[0]?.rows + writes.length * 20);
+    expect(results.at(-1)?.gates).toMatchObject([{ gate: 'backfill-digest-equal', pass: true }]);
+    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 3_000) });
+    await expectEqual();
+  });
+});

@@ -272,6 +272,47 @@ describe('backfill', () => {
     await expect(backfill(failingAfter(shop.deps, 2, down, 1_000))).rejects.toThrow('the store is down');
   });
 
+  it('tries one row again that a lock of the target refuses, and does not count it as failed', async () => {
+    const waits: number[] = [];
+    const { databases, clock } = shop.deps;
+    let refusals = 0;
+    // Statements that write row 4 meet a lock until its third wait; the page is halved until the row stands alone.
+    const locked: Deps = {
+      ...withBackfill({ concurrency: 1, retries: 3, backoff: { first: 8, factor: 2, max: 1_000, jitterPercent: 0 } }),
+      clock: {
+        ...clock,
+        sleep: async (ms) => {
+          if (ms >= 8) waits.push(ms);
+        },
+      },
+      databases: {
+        ...databases,
+        open: (store, purpose) => {
+          const session = databases.open(store, purpose);
+          if (purpose !== 'backfill') return session;
+          return {
+            ...session,
+            query: (statement) => {
+              const isRow = statement.values.some((value) => typeof value === 'string' && /"r4"|\\"r4\\"/.test(value));
+              if (!isRow || waits.length >= 3) return session.query(statement);
+              refusals += 1;
+              return Promise.reject(
+                new SqlError('canceling statement due to lock timeout', { kind: 'transient', sqlState: '55P03' }),
+              );
+            },
+          };
+        },
+      },
+    };
+
+    const results = await backfill(locked);
+
+    expect(results.at(-1)?.gates[0]?.pass).toBe(true);
+    expect(refusals).toBeGreaterThan(3);
+    expect(waits.slice(0, 3)).toEqual([8, 16, 32]);
+    expect(await progressOf('orders')).toMatchObject({ failures: 0, failed: [], done: true });
+  });
+
   it('reports a unique violation that versions cannot decide, and does not count the tenant as copied', async () => {
     await shop.target.query('CREATE UNIQUE INDEX people_mail ON people (lower(mail))');
     await shop.legacy.query(`UPDATE people SET mail = 'M5' WHERE id = 6`);

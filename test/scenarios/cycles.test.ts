@@ -13,7 +13,7 @@ import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
-import { SHOP_SQL } from '../support/shop.ts';
+import { copyShopAfresh, SHOP_SQL, writePastTheFence } from '../support/shop.ts';
 
 const PLAN = `
 tenants: { column: tenant_id }
@@ -52,33 +52,19 @@ beforeEach(async () => {
   clock = createVirtualClock({ start: new Date(), autoAdvance: true });
   deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
   await mirrorTenants(deps, 'forward');
-  await shop.legacy.query('DELETE FROM crossfade.outbox');
-  await copyAfresh();
+  await copyShopAfresh(shop);
 });
-
-async function copyAfresh(): Promise<void> {
-  await shop.target.query('SET session_replication_role = replica');
-  for (const table of ['lines', 'orders', 'currencies']) {
-    const { rows } = await shop.legacy.query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${table} AS t`);
-    await shop.target.query(`DELETE FROM ${table}`);
-    await shop.target.query(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`, [
-      rows[0].rows,
-    ]);
-  }
-  await shop.target.query('RESET session_replication_role');
-}
-
-/** What a rogue writer does past the fence, which is left out here. */
-async function plant(sql: string): Promise<void> {
-  await shop.target.query('SET session_replication_role = replica');
-  await shop.target.query(sql);
-  await shop.target.query('RESET session_replication_role');
-}
 
 /** A write of the application, whose event the relay has delivered. */
 async function write(sql: string): Promise<void> {
   await shop.legacy.query(sql);
   await shop.legacy.query(`UPDATE crossfade.outbox SET state = 'published', touched_at = clock_timestamp()`);
+}
+
+async function queueRepair(table: string, rowKey: string): Promise<void> {
+  await shop.target.query(
+    `INSERT INTO crossfade.repair_queue (table_name, row_key, reason) VALUES ('${table}', '${rowKey}', 'test')`,
+  );
 }
 
 async function step(name: string, run: Run, data: unknown): Promise<StepResult> {
@@ -175,10 +161,48 @@ describe('the schedule', () => {
     expect(await found()).toEqual(['orders#[11]']);
   });
 
+  it('looks again at rows that a queued repair hid from the cycle before, though no event of theirs is in the window', async () => {
+    await writePastTheFence(shop, `UPDATE orders SET note = 'rogue' WHERE id = 5`);
+    await queueRepair('orders', '[5]');
+    const before = await due();
+    await shop.target.query('DELETE FROM crossfade.repair_queue');
+    await clock.sleep(HOUR);
+
+    const { logged } = await due();
+
+    expect(before.logged).toMatchObject({ drift: 0, complete: true, tables: [{}, { inFlight: 1 }, {}] });
+    expect(logged).toMatchObject({ scopeKind: 'window', drift: 1 });
+    expect(await found()).toEqual(['orders#[5]']);
+  });
+
+  it('does not call a difference over that only waits for a repair in the next full pass', async () => {
+    await writePastTheFence(shop, `UPDATE orders SET note = 'rogue' WHERE id = 5`);
+    await due();
+    await clock.sleep(3 * HOUR);
+    await queueRepair('orders', '[5]');
+
+    const { logged } = await due();
+    await shop.target.query('DELETE FROM crossfade.repair_queue');
+
+    expect(logged).toMatchObject({ scopeKind: 'full', drift: 0, complete: true });
+    expect(await found()).toEqual(['orders#[5]']);
+  });
+
+  it('does not call a difference over that a full pass by counting cannot see', async () => {
+    await writePastTheFence(shop, `UPDATE orders SET note = 'rogue' WHERE id = 5`);
+    await due();
+    await clock.sleep(MINUTE);
+
+    const { logged } = await cycle({ mode: 'count' });
+
+    expect(logged).toMatchObject({ scopeKind: 'full', mode: 'count', drift: 0 });
+    expect(await found()).toEqual(['orders#[5]']);
+  });
+
   it('finds by its indexed column a row that somebody wrote to the target alone', async () => {
     await due();
     await clock.sleep(HOUR);
-    await plant(`UPDATE orders SET note = 'rogue', updated_at = now() WHERE id = 3`);
+    await writePastTheFence(shop, `UPDATE orders SET note = 'rogue', updated_at = now() WHERE id = 3`);
 
     const { logged } = await due();
 
@@ -213,6 +237,18 @@ describe('the schedule', () => {
     await shop.legacy.query('UPDATE crossfade.source SET epoch = epoch - 1');
     expect(restored.notes.join()).toContain('legacy was restored or failed over since');
   });
+
+  it('compares everything when it could not see how long transactions ran at the cycle before', async () => {
+    await shop.legacy.query(`REVOKE pg_monitor FROM "${shop.roles.compare}"`);
+    await due();
+    await shop.legacy.query(`GRANT pg_monitor TO "${shop.roles.compare}"`);
+    await clock.sleep(HOUR);
+
+    const { notes, logged } = await due();
+
+    expect(logged?.scopeKind).toBe('full');
+    expect(notes.join()).toContain('grant pg_monitor to the compare role');
+  });
 });
 
 describe('what an operator asks for', () => {
@@ -226,7 +262,7 @@ describe('what an operator asks for', () => {
   });
 
   it('named rows, and no others', async () => {
-    await plant(`UPDATE orders SET note = NULL WHERE id IN (3, 4)`);
+    await writePastTheFence(shop, `UPDATE orders SET note = NULL WHERE id IN (3, 4)`);
 
     const { logged, outcome } = await cycle({ scopeKind: 'keys', tables: ['orders'], keys: ['[3]', '[5]', '[999]'] });
 
@@ -236,7 +272,7 @@ describe('what an operator asks for', () => {
   });
 
   it('a sample draws rows of both stores', async () => {
-    await plant('DELETE FROM lines');
+    await writePastTheFence(shop, 'DELETE FROM lines');
 
     const { logged } = await cycle({ scopeKind: 'sample', limit: 100, tables: ['lines'] });
 
@@ -250,7 +286,7 @@ describe('what an operator asks for', () => {
   });
 
   it('differences end a dry run with differences too, NULL on either side', async () => {
-    await plant(`UPDATE orders SET note = NULL WHERE id = 3`);
+    await writePastTheFence(shop, `UPDATE orders SET note = NULL WHERE id = 3`);
     await write(`UPDATE orders SET note = NULL WHERE id = 4`);
 
     const { outcome, logged } = await cycle({ dryRun: true, tables: ['orders'], scopeKind: 'full' });
@@ -266,7 +302,10 @@ describe('a comparison in one process', () => {
     compareHere(deps, { tenants: [], mode: null, tables: [], limit: null, ...wish }, () => {});
 
   it('finds the same as a cycle, with the columns and without values, and records nothing', async () => {
-    await plant(`UPDATE orders SET note = NULL WHERE id = 3; DELETE FROM lines WHERE order_id = 4 AND line = 1`);
+    await writePastTheFence(
+      shop,
+      `UPDATE orders SET note = NULL WHERE id = 3; DELETE FROM lines WHERE order_id = 4 AND line = 1`,
+    );
 
     const payload = await here();
 

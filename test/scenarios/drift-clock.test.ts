@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createVirtualClock, type VirtualClock } from '../../lib/adapters/memory/clock.ts';
 import type { MemoryMetrics } from '../../lib/adapters/memory/metrics.ts';
 import type { Deps } from '../../lib/application/deps.ts';
-import { driftGate } from '../../lib/application/gates/drift-gate.ts';
+import { driftGate, readCycleLog } from '../../lib/application/gates/drift-gate.ts';
 import { type Cycle, type Settling, saveCycle, saveSettling } from '../../lib/application/reconcile/cycle-store.ts';
 import { openCycle } from '../../lib/application/reconcile/open-cycle.ts';
 import { record } from '../../lib/application/reconcile/record.ts';
@@ -222,6 +222,17 @@ describe('the record of a cycle', () => {
     const [stored] = await deps.documents.list('cycle');
     expect(JSON.stringify(stored?.value).length).toBeLessThan(400_000);
     expect(stored?.value.tenantsUnlisted).toBe(4_500);
+  });
+
+  it('has the whole list of tenants in the bucket, where the clocks of a scope find theirs', async () => {
+    const many = differing(600).map((row, n) => ({ ...row, tenant: `tenant-${n}` }));
+    await aCycle({ drift: many });
+
+    const [read] = await readCycleLog(deps, clock.now());
+
+    expect(Object.keys(read?.byTenant ?? {})).toHaveLength(603);
+    expect(read?.byTenant?.globex).toEqual({ rows: 10_000, drift: 0 });
+    expect(read?.tenantsUnlisted).toBeUndefined();
   });
 
   it('tells CloudWatch of each cycle and of each table', async () => {

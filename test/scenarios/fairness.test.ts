@@ -102,7 +102,9 @@ describe('a tenant all of whose events fail', () => {
     await notes.target.query(`ALTER TABLE notes ADD CONSTRAINT no_big CHECK (tenant_id <> 'big')`);
     await notes.legacy.query(`INSERT INTO notes SELECT i, 'big', 'x' FROM generate_series(80001, 80400) AS i`);
     await notes.legacy.query(`INSERT INTO notes SELECT i, 'small', 'x' FROM generate_series(90001, 90200) AS i`);
-    await runRelay(notes.deps, 'forward', { until: new Date(Date.now() + 3_000) });
+    const open = `SELECT count(*)::int AS n FROM crossfade.outbox WHERE state = 'pending'`;
+    do await runRelay(notes.deps, 'forward', { until: new Date(Date.now() + 1_000) });
+    while ((await notes.legacy.query(open)).rows[0].n > 0);
 
     const { rows } = await notes.legacy.query(`
       SELECT count(*) FILTER (WHERE state = 'parked')::int AS parked,

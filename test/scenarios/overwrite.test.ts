@@ -10,7 +10,7 @@ import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
-import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
+import { copyShopAfresh, SHOP_PLAN, SHOP_SQL, writePastTheFence } from '../support/shop.ts';
 
 const ROWS = `
 INSERT INTO public.orders (id, tenant_id, reference, amount, note, updated_at)
@@ -44,17 +44,8 @@ beforeEach(async () => {
   clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
   deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
   await mirrorTenants(deps, 'forward');
-  await shop.legacy.query('DELETE FROM crossfade.outbox');
-  await shop.target.query('SET session_replication_role = replica');
-  for (const table of ['lines', 'orders', 'currencies']) {
-    const { rows } = await shop.legacy.query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${table} AS t`);
-    await shop.target.query(`DELETE FROM ${table}`);
-    await shop.target.query(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`, [
-      rows[0].rows,
-    ]);
-  }
-  await shop.target.query(SPOILT);
-  await shop.target.query('RESET session_replication_role');
+  await copyShopAfresh(shop);
+  await writePastTheFence(shop, SPOILT);
 });
 
 function aWayBack(overrides: Partial<Run> = {}): Run {

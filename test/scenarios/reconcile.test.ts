@@ -15,7 +15,7 @@ import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import { SqlError } from '../../lib/ports/sql.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
-import { SHOP_SQL } from '../support/shop.ts';
+import { copyShopAfresh, SHOP_SQL, writePastTheFence } from '../support/shop.ts';
 
 const PLAN = `
 tenants: { column: tenant_id }
@@ -58,29 +58,8 @@ beforeEach(async () => {
   clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
   deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
   await mirrorTenants(deps, 'forward');
-  await shop.legacy.query('DELETE FROM crossfade.outbox');
-  await copyAfresh();
+  await copyShopAfresh(shop);
 });
-
-/** Legacy's rows over the target's, as a superuser: each test starts from equal stores. */
-async function copyAfresh(): Promise<void> {
-  await shop.target.query('SET session_replication_role = replica');
-  for (const table of ['lines', 'orders', 'currencies']) {
-    const { rows } = await shop.legacy.query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${table} AS t`);
-    await shop.target.query(`DELETE FROM ${table}`);
-    await shop.target.query(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`, [
-      rows[0].rows,
-    ]);
-  }
-  await shop.target.query('RESET session_replication_role');
-}
-
-/** What a rogue writer does past the fence, which is left out here. */
-async function plant(sql: string): Promise<void> {
-  await shop.target.query('SET session_replication_role = replica');
-  await shop.target.query(sql);
-  await shop.target.query('RESET session_replication_role');
-}
 
 function aCycleRun(overrides: Partial<Run> = {}): Run {
   runs += 1;
@@ -148,7 +127,7 @@ UPDATE currencies SET label = 'euro' WHERE code = 'EUR';
 
 describe('a cycle', () => {
   it('finds nothing where the stores are equal, and leaves out tenants that are not copied', async () => {
-    await plant('DELETE FROM lines WHERE order_id > 40; DELETE FROM orders WHERE id > 40');
+    await writePastTheFence(shop, 'DELETE FROM lines WHERE order_id > 40; DELETE FROM orders WHERE id > 40');
 
     const { outcome, logged } = await cycle(aCycleRun());
 
@@ -170,7 +149,7 @@ describe('a cycle', () => {
   });
 
   it('does not judge a row whose tenant shows only in a parent that is still to be copied', async () => {
-    await plant('DELETE FROM orders WHERE id > 40');
+    await writePastTheFence(shop, 'DELETE FROM orders WHERE id > 40');
 
     const { logged } = await cycle(aCycleRun());
 
@@ -178,7 +157,7 @@ describe('a cycle', () => {
   });
 
   it('finds planted drift of each class and nothing else, names columns and never values, and leaves it without leave to repair', async () => {
-    await plant(PLANTED);
+    await writePastTheFence(shop, PLANTED);
 
     const { outcome, logged, notes } = await cycle(aCycleRun());
 
@@ -195,7 +174,8 @@ describe('a cycle', () => {
   });
 
   it('repairs when it may: written, removed, compared again, and the log keeps what was found before', async () => {
-    await plant(
+    await writePastTheFence(
+      shop,
       `${PLANTED} INSERT INTO orders (id, tenant_id) VALUES (900, 'acme'); INSERT INTO lines VALUES (900, 1, 1);`,
     );
     deps = {
@@ -231,13 +211,16 @@ describe('a cycle', () => {
   });
 
   it('reports a row that will not stand still as unsettled, and one that converges not at all', async () => {
-    await plant(`UPDATE orders SET note = 'x' WHERE id IN (1, 2)`);
+    await writePastTheFence(shop, `UPDATE orders SET note = 'x' WHERE id IN (1, 2)`);
     let turn = 0;
 
     const { logged } = await cycle(aCycleRun(), {
       whileSettling: async () => {
         turn += 1;
-        await plant(`UPDATE orders SET note = 'x${turn}' WHERE id = 1; UPDATE orders SET note = '' WHERE id = 2`);
+        await writePastTheFence(
+          shop,
+          `UPDATE orders SET note = 'x${turn}' WHERE id = 1; UPDATE orders SET note = '' WHERE id = 2`,
+        );
       },
     });
 
@@ -260,7 +243,7 @@ describe('a cycle', () => {
   });
 
   it('never repairs a row that has got an undelivered event', async () => {
-    await plant(`UPDATE orders SET note = 'rogue' WHERE id = 9`);
+    await writePastTheFence(shop, `UPDATE orders SET note = 'rogue' WHERE id = 9`);
 
     const { notes } = await cycle(aCycleRun({ repair: true }), {
       beforeRepair: async () => {
@@ -274,17 +257,17 @@ describe('a cycle', () => {
   });
 
   it('asks a person above the cap of a repair, and only then', async () => {
-    await plant(`UPDATE orders SET note = 'rogue' WHERE id <= 6`);
+    await writePastTheFence(shop, `UPDATE orders SET note = 'rogue' WHERE id <= 6`);
     expect((await cycle(aCycleRun({ repair: true }))).asked).toEqual({ approvalRequired: true });
 
-    await copyAfresh();
+    await copyShopAfresh(shop);
     await clock.sleep(1000);
-    await plant(`UPDATE orders SET note = 'rogue' WHERE id <= 5`);
+    await writePastTheFence(shop, `UPDATE orders SET note = 'rogue' WHERE id <= 5`);
     expect((await cycle(aCycleRun({ repair: true }))).asked).toEqual({ approvalRequired: false });
   });
 
   it('changes nothing in a dry run, and says what it found', async () => {
-    await plant(PLANTED);
+    await writePastTheFence(shop, PLANTED);
     const before = (await shop.target.query('SELECT count(*) FROM crossfade.applied_log')).rows;
 
     const { outcome, logged, notes } = await cycle(aCycleRun({ dryRun: true, repair: true }));
@@ -298,7 +281,8 @@ describe('a cycle', () => {
   });
 
   it('compares one table in the mode that the operator asks for', async () => {
-    await plant(
+    await writePastTheFence(
+      shop,
       `UPDATE orders SET note = 'x' WHERE id = 3; UPDATE orders SET amount = 0 WHERE id = 4; DELETE FROM lines WHERE order_id = 1`,
     );
 
@@ -311,7 +295,7 @@ describe('a cycle', () => {
   });
 
   it('halts the migration where drift is past what the plan bears', async () => {
-    await plant('DELETE FROM lines');
+    await writePastTheFence(shop, 'DELETE FROM lines');
 
     const { notes } = await cycle(aCycleRun());
 
@@ -418,7 +402,7 @@ describe('the drift gate', () => {
 
   it('starts again when drift was found, repaired or not, and refuses another tenant', async () => {
     for (let hour = 0; hour < 4; hour++) {
-      if (hour === 2) await plant(`UPDATE orders SET note = 'rogue' WHERE id = 5`);
+      if (hour === 2) await writePastTheFence(shop, `UPDATE orders SET note = 'rogue' WHERE id = 5`);
       await cycle(aCycleRun({ repair: true }));
       await clock.sleep(3_600_000);
     }

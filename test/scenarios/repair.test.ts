@@ -16,7 +16,7 @@ import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import { type RepairArtefact, type RepairJob, repairKey } from '../../lib/contracts/repair.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
-import { SHOP_SQL } from '../support/shop.ts';
+import { copyShopAfresh, SHOP_SQL, writePastTheFence } from '../support/shop.ts';
 
 const PLAN = `
 tenants: { column: tenant_id }
@@ -61,23 +61,12 @@ beforeEach(async () => {
   clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
   deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
   await mirrorTenants(deps, 'forward');
-  await shop.legacy.query('DELETE FROM crossfade.outbox');
-  await shop.target.query('SET session_replication_role = replica');
-  for (const table of ['lines', 'orders', 'currencies']) {
-    const { rows } = await shop.legacy.query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${table} AS t`);
-    await shop.target.query(`DELETE FROM ${table}`);
-    await shop.target.query(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`, [
-      rows[0].rows,
-    ]);
-  }
-  await shop.target.query('RESET session_replication_role');
+  await copyShopAfresh(shop);
 });
 
 /** What a rogue writer does past the fence, and what a cycle has said of it. */
 async function plant(sql: string, keys: readonly (readonly [string, string, string, string])[]): Promise<void> {
-  await shop.target.query('SET session_replication_role = replica');
-  await shop.target.query(sql);
-  await shop.target.query('RESET session_replication_role');
+  await writePastTheFence(shop, sql);
   const at = clock.now().toISOString();
   for (const [table, rowKey, tenant, kind] of keys) {
     const known = { table, rowKey, tenant, kind: kind as 'missing', columns: [], foundAt: at, cycle: at };
@@ -403,6 +392,26 @@ describe('undoing a repair', () => {
       ]),
     });
     expect(await noteOf(5)).toBe('');
+  });
+
+  it('leaves a column that the target owns as the target has filled it since', async () => {
+    await plant(PLANTED, PLANTED_KEYS);
+    const { id } = await plan();
+    await carryOut(id);
+    await writePastTheFence(shop, `UPDATE orders SET note = 'own' WHERE id = 5`);
+    const migration = await shop.load();
+    const tables = migration.tables.map((table) =>
+      table.name === 'orders' ? { ...table, targetOwned: ['note'] } : table,
+    );
+
+    const answer = await undoRepair(
+      { ...migration, deps, tables },
+      { repair: id, dryRun: false, by: 'alice', why: 'test' },
+    );
+
+    expect(answer).toMatchObject({ rows: [{ outcome: 'erased' }, { outcome: 'restored' }, { outcome: 'restored' }] });
+    const { rows } = await shop.target.query('SELECT note, amount::text FROM orders WHERE id = 5');
+    expect(rows).toEqual([{ note: 'own', amount: '99.5' }]);
   });
 
   it('changes nothing in a dry run, nor a second time', async () => {

@@ -62,7 +62,8 @@ async function settleTwice(table: string, rowKey: string, between = async () => 
   return settleRound(migration, comparison, first.pending, 2);
 }
 
-const NOTHING = { pending: [], drift: [], inFlight: {}, setAside: [] };
+const NOTHING = { pending: [], drift: [], inFlight: {}, waiting: [], setAside: [] };
+const waitsFor = (table: string, rowKey: string) => ({ inFlight: { [table]: 1 }, waiting: [{ table, rowKey }] });
 const keysOf = (rows: readonly Pick<PendingRow, 'table' | 'rowKey'>[]) =>
   rows.map((row) => `${row.table} ${row.rowKey}`);
 
@@ -79,7 +80,7 @@ describe('a row whose event was set aside', () => {
 
       expect(result).toEqual({
         ...NOTHING,
-        inFlight: { owners: 1 },
+        ...waitsFor('owners', '[1]'),
         setAside: [
           {
             table: 'owners',
@@ -99,7 +100,7 @@ describe('a row whose event was set aside', () => {
     await test.legacy.query(`UPDATE crossfade.outbox SET state = 'parked' WHERE state = 'pending'`);
     await test.legacy.query(`UPDATE owners SET name = 'Annie' WHERE id = 1`);
 
-    expect(await settleTwice('owners', '[1]')).toEqual({ ...NOTHING, inFlight: { owners: 1 } });
+    expect(await settleTwice('owners', '[1]')).toEqual({ ...NOTHING, ...waitsFor('owners', '[1]') });
   });
 
   it('is drift all the same when the target holds something newer than that event', async () => {
@@ -126,7 +127,7 @@ describe('a row that is queued for a fresh read', () => {
       `INSERT INTO crossfade.repair_queue (table_name, row_key, reason) VALUES ('owners', '[1]', 'its value was taken')`,
     );
 
-    expect(await settleTwice('owners', '[1]')).toEqual({ ...NOTHING, inFlight: { owners: 1 } });
+    expect(await settleTwice('owners', '[1]')).toEqual({ ...NOTHING, ...waitsFor('owners', '[1]') });
     await test.target.query(`UPDATE crossfade.repair_queue SET since = since - interval '61 seconds'`);
     expect(keysOf((await settleTwice('owners', '[1]')).drift)).toEqual(['owners [1]']);
   });
@@ -144,8 +145,23 @@ describe('a row that follows a parent to another tenant', () => {
   });
 
   it('is in flight for as long as the move of its parent is, however deep it hangs', async () => {
-    expect(await settleTwice('pets', '[20]')).toEqual({ ...NOTHING, inFlight: { pets: 1 } });
-    expect(await settleTwice('toys', '[200]')).toEqual({ ...NOTHING, inFlight: { toys: 1 } });
+    expect(await settleTwice('pets', '[20]')).toEqual({ ...NOTHING, ...waitsFor('pets', '[20]') });
+    expect(await settleTwice('toys', '[200]')).toEqual({ ...NOTHING, ...waitsFor('toys', '[200]') });
+
+    await settle(test);
+
+    expect(await settleTwice('toys', '[200]')).toEqual(NOTHING);
+  });
+
+  it('is in flight too when it was deleted behind the move, and is in the target alone', async () => {
+    await settle(test);
+    await test.legacy.query(`UPDATE owners SET tenant_id = 'umbrella' WHERE id = 2`);
+    await test.legacy.query('DELETE FROM toys WHERE id = 200');
+    await test.legacy.query(
+      `UPDATE crossfade.outbox SET state = 'suppressed' WHERE state = 'pending' AND table_name <> 'owners'`,
+    );
+
+    expect(await settleTwice('toys', '[200]')).toEqual({ ...NOTHING, ...waitsFor('toys', '[200]') });
 
     await settle(test);
 

@@ -205,13 +205,13 @@ describe('values for placeholders', () => {
   const given = { machine: 'reconcile', batchedDistributedMap: true } as const;
 
   it('are missed by name', () => {
-    expect(() =>
-      readDefinition({ ...given, texts: { Function: 'f', Bucket: 'b' }, numbers: { Concurrency: 1 } }),
-    ).toThrow(/reconcile.asl.json: no value for ChunksPerBatch, ApprovalTimeoutSeconds/);
+    expect(() => readDefinition({ ...given, texts: { Function: 'f', Bucket: 'b' }, numbers: {} })).toThrow(
+      /reconcile.asl.json: no value for Concurrency, ApprovalTimeoutSeconds|reconcile.asl.json: no value for ApprovalTimeoutSeconds, Concurrency/,
+    );
   });
 
   it('are refused where nothing has their name', () => {
-    const numbers = { Concurrency: 1, ChunksPerBatch: 1, ApprovalTimeoutSeconds: 1 };
+    const numbers = { Concurrency: 1, ApprovalTimeoutSeconds: 1 };
 
     expect(() => readDefinition({ ...given, texts: { Function: 'f', Bucket: 'b', Topic: 't' }, numbers })).toThrow(
       /nothing is called Topic/,
@@ -220,10 +220,7 @@ describe('values for placeholders', () => {
 
   it('put numbers where Step Functions wants numbers', () => {
     expect(definitionOf('reconcile').States.RequestApproval?.TimeoutSeconds).toBe(7);
-    expect(definitionOf('reconcile').States.CompareChunks).toMatchObject({
-      MaxConcurrency: 7,
-      ItemBatcher: { MaxItemsPerBatch: 7 },
-    });
+    expect(definitionOf('reconcile').States.CompareChunks).toMatchObject({ MaxConcurrency: 7 });
   });
 });
 
@@ -233,7 +230,7 @@ describe('a Distributed Map on an endpoint without batches', () => {
       readDefinition({
         machine: 'reconcile',
         texts: { Function: 'f', Bucket: 'b' },
-        numbers: { Concurrency: 1, ChunksPerBatch: 1, ApprovalTimeoutSeconds: 1 },
+        numbers: { Concurrency: 1, ApprovalTimeoutSeconds: 1 },
         batchedDistributedMap: false,
       }),
     );

@@ -1,4 +1,6 @@
 /** A small shop: tenants, a parent path, a shared table, a composite key, values that are easily spoilt. */
+import type { TestMigration } from './migration.ts';
+
 export const SHOP_SQL = `
 CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'happy');
 CREATE TABLE public.currencies (code text PRIMARY KEY, label text);
@@ -17,3 +19,24 @@ tables:
   orders: { updatedAtColumn: updated_at }
   lines: { tenant: { parent: orders, on: { order_id: id } } }
 `;
+
+/** What a rogue writer does past the fence and capture, which are left out here. */
+export async function writePastTheFence({ target }: TestMigration, sql: string): Promise<void> {
+  await target.query('SET session_replication_role = replica');
+  await target.query(sql);
+  await target.query('RESET session_replication_role');
+}
+
+/** Legacy's rows over the target's, past the fence: each test starts from equal stores and an empty outbox. */
+export async function copyShopAfresh(shop: TestMigration): Promise<void> {
+  await shop.legacy.query('DELETE FROM crossfade.outbox');
+  await shop.target.query('SET session_replication_role = replica');
+  for (const table of ['lines', 'orders', 'currencies']) {
+    const { rows } = await shop.legacy.query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${table} AS t`);
+    await shop.target.query(`DELETE FROM ${table}`);
+    await shop.target.query(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`, [
+      rows[0].rows,
+    ]);
+  }
+  await shop.target.query('RESET session_replication_role');
+}

@@ -239,8 +239,8 @@ describe('a page that cannot be carried', () => {
       byName: new Map([['orders', table]]),
     };
 
-    const halved = await readCopyPage(migration, table, ['*'], null, 100);
-    const passed = await readCopyPage(migration, table, ['*'], '[7]', 4);
+    const halved = await readCopyPage(migration, table, ['*'], { after: null, through: '[99]' }, 100);
+    const passed = await readCopyPage(migration, table, ['*'], { after: '[7]', through: '[99]' }, 4);
 
     expect(asked).toEqual([100, 50, 25, 4, 2, 1]);
     expect(halved).toMatchObject({ last: '[7]', more: true, failed: [] });

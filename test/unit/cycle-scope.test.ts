@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 /** What a cycle compares, as pure rules: the wish, the tables that are due, the size of a fan-out. */
 import { describe, expect, it } from 'vitest';
 import { callsAtOnce, chooseScope, dueTables, itemsPerCall } from '../../lib/domain/cycle-scope.ts';
@@ -63,9 +64,32 @@ describe('the tables that are due', () => {
 
 describe('the fan-out', () => {
   it('gives a call as many chunks as the plan says, in spans of at most 50 000 rows', () => {
-    expect(itemsPerCall({ chunkRows: 5000, chunksPerBatch: 10 })).toBe(1);
-    expect(itemsPerCall({ chunkRows: 50_000, chunksPerBatch: 10 })).toBe(10);
-    expect(itemsPerCall({ chunkRows: 100, chunksPerBatch: 3 })).toBe(1);
+    expect(itemsPerCall({ chunkRows: 5000, chunksPerBatch: 10 }, 10_000, 10)).toBe(1);
+    expect(itemsPerCall({ chunkRows: 50_000, chunksPerBatch: 10 }, 10_000, 10)).toBe(10);
+    expect(itemsPerCall({ chunkRows: 100, chunksPerBatch: 3 }, 10_000, 10)).toBe(1);
+  });
+
+  it('gives every call that may run its turns where there are enough items', () => {
+    const size = { chunkRows: 50_000, chunksPerBatch: 10 };
+    const sizes = fc.record({
+      chunkRows: fc.integer({ min: 10, max: 1_000_000 }),
+      chunksPerBatch: fc.integer({ min: 1, max: 1_000 }),
+    });
+    const counts = [fc.integer({ min: 1, max: 100_000 }), fc.integer({ min: 1, max: 1_000 })] as const;
+
+    expect(itemsPerCall(size, 20, 10)).toBe(1);
+    expect(itemsPerCall(size, 100, 10)).toBe(5);
+    fc.assert(
+      fc.property(sizes, ...counts, (of, items, calls) => {
+        const started = Math.ceil(items / itemsPerCall(of, items, calls));
+        expect(started).toBeGreaterThanOrEqual(Math.min(items, calls * 2));
+      }),
+    );
+  });
+
+  it('keeps a call far below its 300 seconds, whatever the plan says', () => {
+    expect(itemsPerCall({ chunkRows: 50_000, chunksPerBatch: 1_000 }, 1_000_000, 10)).toBe(10);
+    expect(itemsPerCall({ chunkRows: 1_000_000, chunksPerBatch: 1_000 }, 1_000_000, 10)).toBe(1);
   });
 
   it('takes no more than half of the smaller pool', () => {

@@ -6,6 +6,7 @@ import type { MigratedTable } from '../../domain/table.ts';
 import type { Migration } from '../migration.ts';
 import type { AppliedReads } from '../rows/apply-reads.ts';
 import { applyPage, retryFailed, withFailures } from './apply-page.ts';
+import { findEnd } from './fix-end.ts';
 import type { Governor } from './governor.ts';
 import { type CopiedTenant, saveProgress, type TableProgress } from './progress.ts';
 import { type Page, readCopyPage } from './read-page.ts';
@@ -24,12 +25,16 @@ export interface Copying {
   readonly slots: Slots;
 }
 
-export async function copyTable(copying: Copying, table: MigratedTable, from: TableProgress): Promise<TableProgress> {
-  if (from.done) return from;
+export async function copyTable(copying: Copying, table: MigratedTable, known: TableProgress): Promise<TableProgress> {
+  if (known.done) return known;
   const { migration, governor, slots } = copying;
   const { deps } = migration;
+  const from = await withEnd(migration, table, known);
+  const { through } = from;
+  if (from.done) return from;
   const names = copying.tenants.map(({ tenant }) => tenant);
-  const read = (after: string | null) => readCopyPage(migration, table, names, after, governor.rate().batchRows);
+  const read = (after: string | null) =>
+    readCopyPage(migration, table, names, { after, through: through ?? null }, governor.rate().batchRows);
   const mark = createMark(copying, from);
   const writing = new Set<Promise<void>>();
   const failures: unknown[] = [];
@@ -76,6 +81,15 @@ export async function copyTable(copying: Copying, table: MigratedTable, from: Ta
   await saveProgress(deps, progress);
   if (failures.length > 0) throw failures[0];
   return progress;
+}
+
+/** Saved before the first page: whoever goes on copies up to the same end. */
+async function withEnd(migration: Migration, table: MigratedTable, progress: TableProgress): Promise<TableProgress> {
+  if (progress.through !== undefined) return progress;
+  const through = await findEnd(migration, table, 'legacy');
+  const fixed = { ...progress, through, done: through === null };
+  await saveProgress(migration.deps, fixed);
+  return fixed;
 }
 
 async function writePage(

@@ -15,6 +15,8 @@ export interface TableProgress {
   readonly total?: number | null | undefined;
   /** `total` is what the catalogue says of the whole table. */
   readonly estimated?: boolean | undefined;
+  /** Last key of legacy when the copy of the table began, and the last that is copied; null: it was empty. Absent: not begun. */
+  readonly through?: string | null | undefined;
   readonly after: string | null;
   readonly rows: number;
   readonly batches: number;
@@ -23,6 +25,8 @@ export interface TableProgress {
   /** Every page of legacy is applied. */
   readonly done: boolean;
   /** Target rows that legacy does not have: how far their removal has come. */
+  /** Last key of the target when the sweep began; as `through`. */
+  readonly sweepThrough?: string | null | undefined;
   readonly sweptAfter: string | null;
   readonly swept: boolean;
   readonly removed: number;

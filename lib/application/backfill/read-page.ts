@@ -5,7 +5,7 @@
 import type { MigratedTable } from '../../domain/table.ts';
 import { SqlError } from '../../ports/sql.ts';
 import { keyPage } from '../../sql/compare/key-page.ts';
-import { readPage, type SourceRow } from '../../sql/source/read-rows.ts';
+import { type KeyRange, readPage, type SourceRow } from '../../sql/source/read-rows.ts';
 import type { Migration } from '../migration.ts';
 import { type SnapshotRead, TOO_LARGE, toSnapshotRead } from '../rows/apply-reads.ts';
 import type { TableProgress } from './progress.ts';
@@ -26,7 +26,7 @@ export async function readCopyPage(
   migration: Migration,
   table: MigratedTable,
   tenants: readonly string[],
-  after: string | null,
+  { after, through }: KeyRange,
   limit: number,
 ): Promise<Page> {
   const { databases, clock } = migration.deps;
@@ -37,7 +37,7 @@ export async function readCopyPage(
       source.query<SourceRow>(
         readPage(table, migration.byName, 'forward', {
           after,
-          through: null,
+          through,
           limit,
           bytes: databases.pageBytes,
           tenants,
@@ -49,9 +49,10 @@ export async function readCopyPage(
     return { read, last, more: rows.some((row) => row.more), failed: [], readAt };
   } catch (error) {
     if (!(error instanceof SqlError) || (error.kind !== 'limit' && error.kind !== 'permanent')) throw error;
-    if (limit > 1) return { ...(await readCopyPage(migration, table, tenants, after, limit >> 1)), more: true };
+    if (limit > 1)
+      return { ...(await readCopyPage(migration, table, tenants, { after, through }, limit >> 1)), more: true };
     const [row] = await source.query<{ row_key: string }>(
-      keyPage(table, migration.byName, { after, limit: 1, tenants }),
+      keyPage(table, migration.byName, { after, through, limit: 1, tenants }),
     );
     if (row === undefined) throw error;
     const reason = error.kind === 'limit' ? TOO_LARGE : `it cannot be read: ${error.message}`;

@@ -5,6 +5,7 @@ import { findKeys, type KeyedRow } from '../../sql/compare/rows-by-key.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 import { unwritten, withFailures } from './apply-page.ts';
 import type { Copying } from './copy-table.ts';
+import { findEnd } from './fix-end.ts';
 import { saveProgress, type TableProgress } from './progress.ts';
 import { withRetries } from './with-retries.ts';
 
@@ -15,7 +16,9 @@ export async function sweepTable(copying: Copying, table: MigratedTable, from: T
   const { governor, slots, migration } = copying;
   const { deps, byName } = migration;
   const tenants = copying.tenants.map(({ tenant }) => tenant);
-  let progress = from;
+  // What comes into the target behind this key came by the relay.
+  const through = from.sweepThrough === undefined ? await findEnd(migration, table, 'target') : from.sweepThrough;
+  let progress: TableProgress = { ...from, sweepThrough: through, swept: through === null };
   let savedAt = deps.clock.now().getTime();
   const sweepPage = async (limit: number): Promise<void> => {
     const after = progress.sweptAfter;
@@ -23,14 +26,17 @@ export async function sweepTable(copying: Copying, table: MigratedTable, from: T
     const { keys, result } = await withRetries(deps, `sweep of ${table.name}`, async () => {
       const found = await deps.databases
         .open('target', 'compare')
-        .query<{ row_key: string }>(keyPage(table, byName, { after, limit, tenants }));
+        .query<{ row_key: string }>(keyPage(table, byName, { after, through, limit, tenants }));
       const page = found.map((row) => row.row_key);
       if (page.length === 0) return { keys: page, result: null };
       const owners = await deps.databases.open('legacy', 'compare').query<KeyedRow>(findKeys(table, byName, page));
       const strays = owners.filter(({ tenant }) => tenant === null || !tenants.includes(tenant));
       const strayKeys = strays.map((row) => row.row_key);
       const batchId = `backfill-${table.name}-sweep`;
-      return { keys: page, result: await repairKeys(migration, table, 'forward', strayKeys, batchId) };
+      return {
+        keys: page,
+        result: await repairKeys(migration, table, 'forward', strayKeys, batchId, false, 'retried'),
+      };
     });
     progress = {
       ...withFailures(progress, result === null ? [] : unwritten(result)),

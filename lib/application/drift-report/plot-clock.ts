@@ -3,7 +3,7 @@
  * how far the clock had run, with its restarts. Pure.
  */
 import type { CycleDocument } from '../../contracts/documents.ts';
-import { judgeDrift } from '../../domain/drift-gate.ts';
+import { judgeDrift, unprovenOf } from '../../domain/drift-gate.ts';
 import { type CycleMark, markOf } from '../operate/drift-clock.ts';
 import { escapeText } from './escape.ts';
 import { formatPercent, formatTime } from './format.ts';
@@ -103,7 +103,7 @@ function rateAxis({ rule, alert }: DriftReportInput, { y, least }: Scales): stri
       ? ''
       : `<line class="limit ${kind}" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${fix(y(percent))}" y2="${fix(y(percent))}"/><text class="limit ${kind}" x="${LEFT + 6}" y="${fix(y(percent) - 4)}">${name} ${formatPercent(percent)}</text>`;
   return `<text class="title" x="${LEFT}" y="16">drift of each cycle</text>
-<text class="legend" x="${LEFT}" y="34"><tspan class="clean">● clean</tspan><tspan class="drifted" dx="12">◆ drifted</tspan><tspan class="failed" dx="12">✕ failed or incomplete</tspan><tspan class="partial" dx="12">○ sample</tspan><tspan class="bound" dx="12">╷ 95 % bound</tspan></text>
+<text class="legend" x="${LEFT}" y="34"><tspan class="clean">● clean</tspan><tspan class="drifted" dx="12">◆ drifted</tspan><tspan class="failed" dx="12">✕ failed, incomplete or unproven</tspan><tspan class="partial" dx="12">○ sample</tspan><tspan class="bound" dx="12">╷ 95 % bound</tspan></text>
 ${decades.map((value) => `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${fix(y(value))}" y2="${fix(y(value))}"/><text class="tick" x="${LEFT - 8}" y="${fix(y(value) + 4)}">${formatPercent(value)}</text>`).join('')}
 <text class="tick" x="${LEFT - 8}" y="${fix(zero + 4)}">none</text><line class="axis" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${RATE.top + 2 * LANE + RATE.height}" y2="${RATE.top + 2 * LANE + RATE.height}"/>
 ${line(rule.driftPercent, 'gate', 'gate')}${line(alert.driftPercent, 'alert', 'alert')}`;
@@ -139,7 +139,8 @@ function shape(mark: CycleMark, x: number, y: number): string {
 
 function describe(cycle: CycleDocument): string {
   const { startedAt, mode, scopeKind, drift, rows, driftPercent, upperBoundPercent, complete, failed } = cycle;
-  const end = failed ? ', failed' : complete ? '' : ', incomplete';
+  const unproven = unprovenOf(cycle);
+  const end = `${failed ? ', failed' : complete ? '' : ', incomplete'}${unproven > 0 ? `, ${unproven} unsettled or set aside` : ''}`;
   return `${formatTime(startedAt)} ${mode} ${scopeKind}: ${drift} of ${rows} rows (${formatPercent(driftPercent)}, at most ${formatPercent(upperBoundPercent)})${end}`;
 }
 

@@ -5,6 +5,7 @@ import { type GateDecision, judgeGate } from '../../domain/gate.ts';
 import { deviations } from '../../plan/plan.ts';
 import type { Deps } from '../deps.ts';
 import { abandonedCycle } from '../reconcile/open-cycle.ts';
+import { withAllTenants } from '../reconcile/with-all-tenants.ts';
 import { clocksRule, judgeLog } from './judge-log.ts';
 
 /** Cycles further back than the window that are read too: pauses of the clock push its start back. */
@@ -37,7 +38,8 @@ export async function driftGate(deps: Deps, run: Run): Promise<GateDecision> {
 export async function readCycleLog(deps: Deps, now: Date): Promise<readonly CycleDocument[]> {
   const { gate, cycle } = deps.plan.reconcile;
   const from = new Date(now.getTime() - LOOK_BACK * gate.for - 2 * cycle).toISOString();
-  const logged = (await deps.documents.list('cycle', { from })).map(({ value }) => value);
+  const stored = (await deps.documents.list('cycle', { from })).map(({ value }) => value);
+  const logged = await withAllTenants(deps.objects, stored);
   const abandoned = await abandonedCycle(deps);
   return abandoned === undefined
     ? logged

@@ -71,6 +71,8 @@ export interface LimitInForce extends CopyRate {
 const SILENT_MS = 60_000;
 /** The mean may have been measured under other conditions. */
 const SLACK = 1.25;
+/** Where the rows to copy are estimated, there may be more of them as well. */
+const GUESS_SLACK = 1.5;
 
 export async function readBackfillStatus(operator: Operator): Promise<BackfillStatusPayload> {
   const { documents, clock } = operator;
@@ -282,6 +284,9 @@ function forecast(
 ): BackfillStatusPayload['ends'] {
   const open = tables.filter(({ done }) => !done);
   if (open.some(({ total }) => total == null)) return null;
+  const isGuess = open.some(({ estimated }) => estimated === true);
+  // More rows than were estimated: how many are left, nobody knows.
+  if (open.some(({ estimated, total, rows }) => estimated === true && rows >= (total ?? 0))) return null;
   const left = sum(open.map(({ total, rows }) => Math.max(0, (total ?? 0) - rows)));
   const began = Math.min(...tables.map(({ startedAt }) => Date.parse(startedAt)));
   const mean = (sum(tables.map(({ rows }) => rows)) * 1000) / Math.max(1000, now.getTime() - began);
@@ -291,7 +296,7 @@ function forecast(
   const share = offPeak === undefined ? 1 : Math.max(openShare(offPeak), 1 / 1440);
   const at = (rate: number, slack: number) =>
     new Date(now.getTime() + Math.min((left / rate) * 1000 * slack * (1 / share), MOST_MS)).toISOString();
-  return { from: at(Math.max(...rates), 1), to: at(Math.min(...rates), SLACK) };
+  return { from: at(Math.max(...rates), 1), to: at(Math.min(...rates), isGuess ? GUESS_SLACK : SLACK) };
 }
 
 /** What a Date can hold is a poor forecast anyway. */

@@ -2,7 +2,14 @@
 import type { CycleDocument, DriftDocument } from '../../contracts/documents.ts';
 import { findDriftAlerts } from '../../domain/drift-alert.ts';
 import type { ClocksRule, SubjectClock } from '../../domain/drift-clocks.ts';
-import { type DriftJudgement, hasLittleDrift, isMeasure, passesAlone } from '../../domain/drift-gate.ts';
+import {
+  type DriftJudgement,
+  hasLittleDrift,
+  isMeasure,
+  isProven,
+  passesAlone,
+  unprovenOf,
+} from '../../domain/drift-gate.ts';
 import { judgeLog } from '../gates/judge-log.ts';
 
 export interface LastCycle
@@ -12,6 +19,8 @@ export interface LastCycle
   > {
   readonly coveragePercent: number | null;
   readonly durationMs: number;
+  /** Rows that would not stand still or are set aside: neither clean nor drift. */
+  readonly unproven: number;
   /** Whether it passes by itself. */
   readonly clean: boolean;
 }
@@ -124,6 +133,7 @@ function lastOf(cycle: CycleDocument, rule: ClocksRule): LastCycle {
     durationMs: cycle.durationMs ?? Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)),
     mode,
     scopeKind,
+    unproven: unprovenOf(cycle),
     clean: passesAlone(cycle, rule),
   };
 }
@@ -134,5 +144,5 @@ export type CycleMark = 'clean' | 'drifted' | 'failed' | 'partial';
 export function markOf(cycle: CycleDocument, rule: ClocksRule): CycleMark {
   if (cycle.scopeKind !== 'keys' && !hasLittleDrift(cycle, rule)) return 'drifted';
   if (!isMeasure(cycle)) return 'partial';
-  return cycle.complete && !cycle.failed ? 'clean' : 'failed';
+  return cycle.complete && !cycle.failed && isProven(cycle, rule) ? 'clean' : 'failed';
 }

@@ -12,6 +12,7 @@ import { MACHINES, type Machine } from '../../domain/phase.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import { LOOK_BACK } from '../gates/drift-gate.ts';
 import { abandonedCycle } from '../reconcile/open-cycle.ts';
+import { withAllTenants } from '../reconcile/with-all-tenants.ts';
 import { type OperatingNumbers, readOperatingNumbers } from './deployed-plan.ts';
 import type { MachineDocuments } from './migration-progress.ts';
 import type { Operator } from './operator.ts';
@@ -81,7 +82,8 @@ export async function readCycles(operator: Operator, numbers: OperatingNumbers):
   const inWindow = await operator.documents.list('cycle', { from, descending: true });
   // A migration whose cycles stopped long ago still has a last one to show.
   const shown = inWindow.length > 0 ? inWindow : await operator.documents.list('cycle', { descending: true, limit: 1 });
-  const cycles = shown.map(({ value }) => value);
+  const listed = shown.map(({ value }) => value);
+  const cycles = await withAllTenants(operator.objects, listed);
   // As the gate sees it: what its execution left behind has failed, though nobody has recorded that yet.
   const abandoned = await abandonedCycle(operator);
   if (abandoned === undefined) return cycles;

@@ -1,19 +1,24 @@
 /** A cycle in one process, without a machine: the steps of the machine themselves, as a dry run, so that no scope means anything else here. */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { chooseScope } from '../../domain/cycle-scope.ts';
 import { sourceOf } from '../../domain/direction.ts';
 import type { Deps } from '../deps.ts';
-import { loadMigration } from '../migration.ts';
+import { loadMigration, type Migration } from '../migration.ts';
 import { directionInForce } from '../switch/authority.ts';
 import { allTenants } from '../tenants/all-tenants.ts';
 import { compareChunks } from './compare-chunks.ts';
+import { compareUninstalled, storesWithout } from './compare-uninstalled.ts';
 import { type ChunkItem, chunksKey, readCycle, readSettling } from './cycle-store.ts';
 import { planChunks } from './plan-chunks.ts';
 import { cycleData, settle } from './settle.ts';
 import type { DriftRow } from './settle-round.ts';
+import { type ShownValues, showValues } from './show-values.ts';
 
 export type HereWish = Pick<Run, 'mode' | 'tables' | 'limit' | 'scopeKind' | 'windowMs' | 'keys'> & {
   /** Empty: all tenants. */
   readonly tenants: readonly string[];
+  /** Reads what differing rows hold, for the operator's eyes only. */
+  readonly showValues?: boolean | undefined;
 };
 
 export interface HerePayload {
@@ -29,6 +34,8 @@ export interface HerePayload {
   readonly rows: number;
   /** Keys and names of columns, never values. */
   readonly drift: readonly DriftRow[];
+  /** Only when asked for. */
+  readonly values?: ShownValues | undefined;
   readonly inFlight: number;
   readonly unsettled: number;
   readonly unread: number;
@@ -39,8 +46,16 @@ const AT_ONCE = 3;
 
 /** Reads only. What the deps' bucket and documents hold is of this call alone. */
 export async function compareHere(deps: Deps, wish: HereWish, say: (text: string) => void): Promise<HerePayload> {
-  const { tenants, ...asked } = wish;
   const migration = await loadMigration(deps);
+  const lacking = await storesWithout(deps);
+  const payload =
+    lacking.length === 0 ? await runCycle(migration, wish, say) : await runWithout(migration, wish, lacking, say);
+  return wish.showValues === true ? { ...payload, values: await showValues(migration, payload.drift) } : payload;
+}
+
+async function runCycle(migration: Migration, wish: HereWish, say: (text: string) => void): Promise<HerePayload> {
+  const { deps } = migration;
+  const { tenants, showValues: _, ...asked } = wish;
   const scope = tenants.length > 0 ? tenants : await allTenants(migration, sourceOf(await directionInForce(deps)));
   const run: Run = {
     ...asked,
@@ -76,12 +91,14 @@ export async function compareHere(deps: Deps, wish: HereWish, say: (text: string
   if (settling === undefined) throw new RangeError(`cycle ${id} was not settled`);
   const { tables, drift, inFlight, pending, dropped, missing, errors } = settling;
   const unlooked = Object.values(dropped).reduce((sum, count) => sum + count, 0);
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  const { limit } = chooseScope(run, deps.plan.reconcile);
   return {
     outcome: drift.length > 0 || missing > 0 || unlooked > 0 ? 'differences' : 'passed',
     reasons: errors,
-    notes: planned.notes,
+    notes: [...planned.notes, ...describeLimit(rows, limit)],
     tables: tables.map(({ table, rows, chunks, leftOut }) => ({ table, rows, chunks, leftOut })),
-    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+    rows,
     drift,
     inFlight: Object.values(inFlight).reduce((sum, count) => sum + count, 0),
     unsettled: pending.length + unlooked,
@@ -100,6 +117,40 @@ const NOTHING: HerePayload = {
   unsettled: 0,
   unread: 0,
 };
+
+/** How many rows more there are would cost a read of all of them. */
+function describeLimit(rows: number, limit: number | null): readonly string[] {
+  if (limit === null || rows < limit) return [];
+  return [`the limit of ${limit} rows was reached: rows beyond it were not compared; raise it with --limit`];
+}
+
+async function runWithout(
+  migration: Migration,
+  wish: HereWish,
+  lacking: readonly string[],
+  say: (text: string) => void,
+): Promise<HerePayload> {
+  const { scopeKind, windowMs, keys = [] } = wish;
+  if (windowMs != null || scopeKind === 'window' || scopeKind === 'sample') {
+    const what = scopeKind === 'sample' ? 'a sample' : 'a window';
+    const why = `${what} needs what crossfade start baseline installs, which ${lacking.join(' and ')} do not have; compare with --scope full`;
+    return { ...NOTHING, outcome: 'refused', reasons: [why] };
+  }
+  try {
+    const result = await compareUninstalled(migration, { ...wish, keys }, say);
+    const rows = result.tables.reduce((sum, table) => sum + table.rows, 0);
+    return {
+      ...NOTHING,
+      ...result,
+      outcome: result.drift.length > 0 || result.unsettled > 0 ? 'differences' : 'passed',
+      rows,
+    };
+  } catch (error) {
+    // What was asked for is not known.
+    if (error instanceof RangeError) return { ...NOTHING, outcome: 'refused', reasons: [error.message] };
+    throw error;
+  }
+}
 
 function isOpen({ limit, windowMs, keys = [] }: HereWish): boolean {
   return limit === null && windowMs == null && keys.length === 0;

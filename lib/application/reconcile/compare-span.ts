@@ -10,7 +10,7 @@ import { type Migration, tableNamed } from '../migration.ts';
 import { cutRange, SPAN_ROWS } from './chunk-table.ts';
 import type { ComparedTable } from './comparison.ts';
 import { inHalves } from './in-halves.ts';
-import { type DifferingPart, type FoundKeys, listKeys } from './list-keys.ts';
+import { type DifferingPart, type FoundKeys, listKeys, rowsThatFit } from './list-keys.ts';
 
 export interface SpanResult {
   /** Rows compared: for each chunk of the store that has more of them. */
@@ -137,7 +137,8 @@ async function drillDown(
 ): Promise<readonly FoundKeys[]> {
   const { splitRows } = migration.deps.plan.reconcile;
   const isLarge = (part: DifferingPart) =>
-    part.isCrowded || Math.max(part.legacy.rows, part.target.rows) > splitRows * LARGE;
+    part.isCrowded ||
+    Math.max(part.legacy.rows, part.target.rows) > Math.min(splitRows * LARGE, rowsThatFit(migration, [part]));
   const small = parts.filter((part) => !isLarge(part));
   const found = [...(await listKeys(migration, compared, small, maxKeys))];
   let room = maxKeys - found.reduce((sum, part) => sum + part.keys.length, 0);
@@ -163,7 +164,8 @@ async function cutAndCompare(
   const chunksPerSpan = isCrowded
     ? Math.max(1, Math.floor(SPAN_ROWS / chunkRows))
     : Math.ceil(Math.max(inLegacy, inTarget) / chunkRows) + 1;
-  const cut = { store, after, through, chunkRows, chunksPerSpan, partRows: splitRows } as const;
+  const partRows = Math.min(splitRows, rowsThatFit(migration, [{ after, through }]));
+  const cut = { store, after, through, chunkRows, chunksPerSpan, partRows } as const;
   const keys: string[] = [];
   const crowd = { rows: 0, leftOut: 0 };
   let unlisted = 0;

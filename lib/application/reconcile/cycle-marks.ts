@@ -22,8 +22,8 @@ export interface Mark {
   readonly planHash: string;
   /** ISO, by Crossfade's clock. */
   readonly takenAt: string;
-  /** Age of the oldest writing transaction then, milliseconds: its captures may be that old and were not seen. */
-  readonly oldestMs: number;
+  /** Age of the oldest writing transaction then, milliseconds: its captures may be that old and were not seen. Null: not known. */
+  readonly oldestMs: number | null;
   /** Null: more than a mark remembers. */
   readonly open: readonly (readonly [table: string, rowKey: string])[] | null;
 }
@@ -39,7 +39,7 @@ export type Marks = Readonly<Record<string, StoredMark>>;
 export async function takeMark(deps: Deps, direction: Direction): Promise<Mark> {
   const session = deps.databases.open(sourceOf(direction), 'compare');
   const takenAt = deps.clock.now().toISOString();
-  const [oldest] = await session.query<{ ms: number }>(oldestWriter);
+  const [oldest] = await session.query<{ ms: number | null }>(oldestWriter);
   const [taken] = await session.query<SnapshotRow>(currentSnapshot);
   if (taken === undefined) throw new RangeError(`${sourceOf(direction)} has no crossfade.source row`);
   const open: (readonly [string, string])[] = [];
@@ -56,7 +56,7 @@ export async function takeMark(deps: Deps, direction: Direction): Promise<Mark> 
     snapshot: taken.snapshot,
     planHash: deps.planHash,
     takenAt,
-    oldestMs: Number(oldest?.ms ?? 0),
+    oldestMs: oldest?.ms == null ? null : Number(oldest.ms),
     open: open.length > MAX_OPEN ? null : open,
   };
 }

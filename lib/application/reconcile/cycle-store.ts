@@ -1,11 +1,11 @@
 /** Where a cycle keeps what outgrows a document: its description, its chunks and their results, in the bucket under `cycles/<id>/`. */
 
-import type { CycleDocument, WorstChunk } from '../../contracts/documents.ts';
+import type { CycleDocument, TenantCycle, WorstChunk } from '../../contracts/documents.ts';
 import type { ChunkSpan } from '../../domain/chunk.ts';
 import type { ObjectStore } from '../../ports/objects.ts';
 import type { SpanResult } from './compare-span.ts';
 import type { Comparison } from './comparison.ts';
-import type { DriftRow, PendingRow, SetAsideRow } from './settle-round.ts';
+import type { DriftRow, PendingRow, SetAsideRow, WaitingRow } from './settle-round.ts';
 
 export interface Cycle {
   /** ISO start time, which is the id of its document too; of a dry run with a prefix. */
@@ -42,6 +42,8 @@ export interface Settling {
   readonly pending: readonly PendingRow[];
   readonly drift: readonly DriftRow[];
   readonly inFlight: Readonly<Record<string, number>>;
+  /** Rows in flight by key. What they wait for may leave no event behind, so the next window looks at them again. */
+  readonly waiting?: readonly WaitingRow[] | undefined;
   /** Rows in flight whose events wait for somebody: they differ, and say why. */
   readonly setAside: readonly SetAsideRow[];
   /** By table: rows beyond what is looked at one by one. */
@@ -68,6 +70,7 @@ export const chunksKey = (cycle: string): string => `cycles/${cycle}/chunks.json
 const cycleKey = (cycle: string): string => `cycles/${cycle}/cycle.json`;
 const resultKey = (cycle: string, n: number): string => `cycles/${cycle}/results/${n}.json`;
 const partKey = (cycle: string, part: number): string => `cycles/${cycle}/parts/${part}.json`;
+const tenantsKey = (cycle: string): string => `cycles/${cycle}/tenants.json`;
 const settlingKey = (cycle: string): string => `cycles/${cycle}/settling.json`;
 
 /** Objects read at once. */
@@ -131,6 +134,33 @@ export async function saveSettling(objects: ObjectStore, cycle: Cycle, settling:
 
 export async function readSettling(objects: ObjectStore, cycle: Cycle): Promise<Settling | undefined> {
   return read<Settling>(objects, settlingKey(cycle.id));
+}
+
+/** Rows that differed when the cycle ended, and were neither equal nor drift. */
+export async function readUnproved(objects: ObjectStore, cycle: string): Promise<readonly WaitingRow[]> {
+  const settling = await read<Settling>(objects, settlingKey(cycle));
+  return settling === undefined ? [] : unprovedRows(settling);
+}
+
+export function unprovedRows({ pending, waiting = [] }: Settling): readonly WaitingRow[] {
+  return [...pending, ...waiting];
+}
+
+/** Of all tenants, where the cycle's document has only the first of them. */
+export async function saveTenants(
+  objects: ObjectStore,
+  id: string,
+  tenants: Readonly<Record<string, TenantCycle>>,
+): Promise<void> {
+  await objects.put(tenantsKey(id), JSON.stringify(tenants), 'application/json');
+}
+
+/** undefined: the list has expired, or the cycle has none. */
+export async function readTenants(
+  objects: ObjectStore,
+  id: string,
+): Promise<Readonly<Record<string, TenantCycle>> | undefined> {
+  return read<Readonly<Record<string, TenantCycle>>>(objects, tenantsKey(id));
 }
 
 /** Read by the same code that wrote it. */

@@ -88,9 +88,10 @@ async function rowsByPart(
     const rows = await session.query<PartRows>(
       digestRows(table, migration.byName, store, some, reading, ROWS_OF_A_PART),
     );
-    return rows.map(({ n, lines }) => [some[n]?.n ?? -1, lines?.split('\n') ?? []] as const);
+    return rows.map(({ n, lines }) => [some[n]?.n ?? -1, lines.split('\n')] as const);
   });
-  return new Map(found);
+  const pieces = Map.groupBy(found, ([n]) => n);
+  return new Map([...pieces].map(([n, of]) => [n, of.flatMap(([, lines]) => lines)]));
 }
 
 function differingKeys(legacy: Lines = [], target: Lines = []): readonly string[] {
@@ -99,7 +100,12 @@ function differingKeys(legacy: Lines = [], target: Lines = []): readonly string[
   for (const line of legacy) if (!inTarget.has(line)) keys.add(keyOf(line));
   for (const line of target) if (!inLegacy.has(line)) keys.add(keyOf(line));
   for (const line of [...twins(legacy, inLegacy), ...twins(target, inTarget)]) keys.add(keyOf(line));
-  return [...keys];
+  return [...keys].map(copyOf);
+}
+
+/** A piece of a text keeps the whole of it in memory: every line of an answer, for as long as one key is pending. */
+function copyOf(key: string): string {
+  return Buffer.from(key).toString();
 }
 
 /** Rows that a store holds twice, as it can where its unique index is gone or broken. */
@@ -126,8 +132,21 @@ function pagesOf(parts: readonly DifferingPart[], rowsAtMost: number): readonly 
   return pages;
 }
 
-/** Keys are about as long as those that bound the parts. */
-function rowsAtOnce({ deps }: Migration, parts: readonly DifferingPart[]): number {
-  const longest = parts.reduce((most, part) => Math.max(most, (part.after ?? part.through ?? '').length), 0);
-  return Math.min(ROWS_AT_ONCE, Math.floor(deps.databases.pageBytes / (LINE_BYTES + longest)));
+function rowsAtOnce(migration: Migration, parts: readonly KeyBounds[]): number {
+  return Math.min(ROWS_AT_ONCE, rowsThatFit(migration, parts));
+}
+
+/** An index takes no longer key. */
+const LONGEST_KEY = 2_704;
+
+/** Rows whose key and fingerprint one answer has room for: keys are about as long as those that bound the parts. */
+export function rowsThatFit({ deps }: Migration, parts: readonly KeyBounds[]): number {
+  const longest = parts.reduce((most, part) => Math.max(most, lengthOf(part)), 0);
+  return Math.max(1, Math.floor(deps.databases.pageBytes / (LINE_BYTES + longest)));
+}
+
+/** Nothing is known of a part that is open at both ends. */
+function lengthOf({ after, through }: KeyBounds): number {
+  if (after === null && through === null) return LONGEST_KEY;
+  return Math.max(Buffer.byteLength(after ?? ''), Buffer.byteLength(through ?? ''));
 }

@@ -3,7 +3,7 @@
  * step stops in time, answers `again`, and goes on where it stood, in the next execution too.
  */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
-import { chooseScope } from '../../domain/cycle-scope.ts';
+import { callsAtOnce, chooseScope, itemsPerCall } from '../../domain/cycle-scope.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
@@ -101,8 +101,13 @@ async function list(migration: Migration, cycle: Cycle, notes: readonly string[]
   await describeCycle(deps.objects, listed);
   const { tables, tenants, mode } = cycle.comparison;
   const what = `${describeList(state)} of ${tables.length} tables, ${tenants.length} tenants, mode ${mode}, scope ${cycle.scopeKind}`;
+  const { reconcile, pools } = deps.plan;
   return proceed({
-    data: { cycle: cycle.id, chunks: { Bucket: deps.objects.bucket, Key: chunksKey(cycle.id) } },
+    data: {
+      cycle: cycle.id,
+      chunks: { Bucket: deps.objects.bucket, Key: chunksKey(cycle.id) },
+      itemsPerCall: itemsPerCall(reconcile, state.items, callsAtOnce(reconcile.concurrency, pools)),
+    },
     notes: [what, ...notes],
   });
 }

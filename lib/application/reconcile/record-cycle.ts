@@ -1,12 +1,13 @@
 /** The cycle log and the open differences: what the drift clock, `drift show` and the gate are read from. */
 import { createHash } from 'node:crypto';
-import type { CycleDocument, DriftDocument, TableCycle, WorstChunk } from '../../contracts/documents.ts';
+import type { CycleDocument, DriftDocument, TableCycle, TenantCycle, WorstChunk } from '../../contracts/documents.ts';
 import type { Run } from '../../contracts/machine-io.ts';
 import { REPORT_KEY } from '../../contracts/object-prefixes.ts';
 import { percentOf, upperBoundPercent } from '../../domain/drift-bound.ts';
+import { isMeasure } from '../../domain/drift-gate.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
-import type { Cycle, Settling } from './cycle-store.ts';
+import { type Cycle, type Settling, saveTenants, unprovedRows } from './cycle-store.ts';
 import type { DriftRow } from './settle-round.ts';
 
 /** Differences that get a document of their own in one cycle; all of them are counted, and listed in the bucket. */
@@ -14,7 +15,7 @@ export const MAX_DRIFT_DOCUMENTS = 5_000;
 /** Chunks that a table's record names. */
 export const MAX_WORST = 5;
 /** Tenants that a cycle's record names, drifted and large ones first: 50 bytes each, of hundreds of cycles that are read at once. */
-const MAX_TENANTS = 500;
+export const MAX_TENANTS = 500;
 /** Cycles that a difference remembers. */
 const MAX_SEEN = 20;
 /** Cycles among which the newest full pass is looked for. */
@@ -47,6 +48,8 @@ export async function recordCycle(
   const drift = settling.drift.length;
   const dropped = Object.values(settling.dropped).reduce((total, count) => total + count, 0);
   const endedAt = deps.clock.now();
+  const tenants = tallyTenants(settling);
+  if (tenants.length > MAX_TENANTS) await saveTenants(deps.objects, cycle.id, Object.fromEntries(tenants));
   const document: CycleDocument = {
     execution: run.execution,
     startedAt: cycle.startedAt,
@@ -56,7 +59,7 @@ export async function recordCycle(
     scopeKind: cycle.scopeKind,
     tenants: cycle.comparison.tenants,
     tables,
-    ...tallyTenants(settling),
+    ...boundTenants(tenants),
     rows,
     coveragePercent: await coverageOf(deps, cycle, settling, rows),
     drift,
@@ -72,16 +75,26 @@ export async function recordCycle(
   return document;
 }
 
-/** Drifted tenants first, so that what is left out of the record is clean: the gate judges each of them (ADR 027). */
-function tallyTenants({ drift, tenants = {} }: Settling): Pick<CycleDocument, 'byTenant' | 'tenantsUnlisted'> {
-  const tally = new Map(Object.entries(tenants).map(([tenant, rows]) => [tenant, { rows, drift: 0 }]));
-  for (const row of drift) {
-    const tenant = row.tenant ?? NO_TENANT;
-    const known = tally.get(tenant) ?? { rows: 0, drift: 0 };
-    tally.set(tenant, { ...known, drift: known.drift + 1 });
-  }
-  const worstFirst = [...tally].toSorted(([, one], [, other]) => other.drift - one.drift || other.rows - one.rows);
-  const unlisted = worstFirst.slice(MAX_TENANTS).filter(([, each]) => each.drift > 0).length;
+/** Of all tenants, drifted ones and then those with unproven rows first, so that what a record leaves out is clean (ADR 027). */
+function tallyTenants({ drift, setAside, tenants = {} }: Settling): readonly (readonly [string, TenantCycle])[] {
+  const tally = new Map<string, TenantCycle>(
+    Object.entries(tenants).map(([tenant, rows]) => [tenant, { rows, drift: 0 }]),
+  );
+  const count = (tenant: string | null, add: (known: TenantCycle) => TenantCycle) =>
+    tally.set(tenant ?? NO_TENANT, add(tally.get(tenant ?? NO_TENANT) ?? { rows: 0, drift: 0 }));
+  for (const { tenant } of drift) count(tenant, (known) => ({ ...known, drift: known.drift + 1 }));
+  // Whose the rows are that would not stand still is not kept: they count for everything and for their table.
+  for (const { tenant } of setAside) count(tenant, (known) => ({ ...known, unproven: (known.unproven ?? 0) + 1 }));
+  return [...tally].toSorted(
+    ([, one], [, other]) =>
+      other.drift - one.drift || (other.unproven ?? 0) - (one.unproven ?? 0) || other.rows - one.rows,
+  );
+}
+
+function boundTenants(
+  worstFirst: readonly (readonly [string, TenantCycle])[],
+): Pick<CycleDocument, 'byTenant' | 'tenantsUnlisted'> {
+  const unlisted = worstFirst.slice(MAX_TENANTS).filter(([, { drift, unproven = 0 }]) => drift + unproven > 0).length;
   return {
     byTenant: Object.fromEntries(worstFirst.slice(0, MAX_TENANTS)),
     ...(unlisted === 0 ? {} : { tenantsUnlisted: unlisted }),
@@ -154,11 +167,15 @@ export async function endDrift(
   }
 }
 
-/** After a complete full pass: differences of its tables and tenants that it did not find are over; those past the window are removed. */
-export async function tidyDrift(deps: Deps, cycle: Cycle, document: CycleDocument): Promise<void> {
+/**
+ * After a complete full pass: differences of its tables and tenants that it did not find, and that do not wait for delivery either, are over;
+ * those past the window are removed.
+ */
+export async function tidyDrift(deps: Deps, cycle: Cycle, document: CycleDocument, settling: Settling): Promise<void> {
   const now = deps.clock.now();
-  const isFull = document.complete && document.scopeKind === 'full';
+  const isFull = document.complete && document.scopeKind === 'full' && isMeasure(document);
   const tables = new Set(document.tables.map(({ table }) => table));
+  const unproved = new Set(unprovedRows(settling).map(driftId));
   for (const { id, value } of await deps.documents.list('drift')) {
     const endedAt = value.repairedAt;
     if (endedAt !== undefined) {
@@ -167,6 +184,7 @@ export async function tidyDrift(deps: Deps, cycle: Cycle, document: CycleDocumen
     } else if (
       isFull &&
       value.cycle !== cycle.id &&
+      !unproved.has(id) &&
       tables.has(value.table) &&
       document.tenants.includes(value.tenant ?? NO_TENANT)
     ) {

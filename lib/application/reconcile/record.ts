@@ -33,7 +33,7 @@ export async function record(deps: Deps, run: Run, data: unknown): Promise<StepR
     return proceed({ data: { outcome }, notes: [`dry run: ${found}; nothing was repaired or recorded`] });
   }
   const document = await recordCycle(deps, run, cycle, settling, repaired);
-  await tidyDrift(deps, cycle, document);
+  await tidyDrift(deps, cycle, document, settling);
   if (document.complete) await keepMark(deps, cycle);
   const isHalted = await halt(deps, document);
   // Before the log is read: a cycle that is open is one that was left behind.

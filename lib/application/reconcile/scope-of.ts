@@ -8,6 +8,7 @@ import { currentSnapshot, type SnapshotRow } from '../../sql/source/snapshot.ts'
 import type { Deps } from '../deps.ts';
 import { outboxKeptMs } from '../retention/kept.ts';
 import { type Mark, type Marks, readMark, readMarks } from './cycle-marks.ts';
+import { readUnproved } from './cycle-store.ts';
 import type { WindowReach } from './list-changed.ts';
 
 type RowKeys = readonly (readonly [table: string, rowKey: string])[];
@@ -79,7 +80,7 @@ async function scopeOfDue(deps: Deps, run: Run, marks: Marks, direction: Directi
     kind: 'window',
     goesOn: true,
     reach: { since: reachOf(known), snapshot: oldest.snapshot },
-    keys: await waitingKeys(deps, known, new Set(tables)),
+    keys: await waitingKeys(deps, cycles, known, new Set(tables)),
     why: `a window: what changed since the cycle of ${oldest.takenAt}`,
   };
 }
@@ -99,6 +100,8 @@ async function distrust(
     if (mark.direction !== direction) return 'authority has moved since the cycle before';
     if (mark.epoch !== taken?.epoch) return `${source} was restored or failed over since the cycle before`;
     if (mark.open === null) return 'more rows waited for delivery at the cycle before than it could remember';
+    if (mark.oldestMs === null)
+      return `sessions of ${source} were hidden at the cycle before, and with them how long transactions ran; grant pg_monitor to the compare role`;
     const ageMs = deps.clock.now().getTime() - Date.parse(reachOf([mark]));
     if (ageMs > keptMs)
       return `the window would reach back ${formatDuration(ageMs)}, and events are kept for ${formatDuration(keptMs)}`;
@@ -108,16 +111,26 @@ async function distrust(
 
 /** The longest transaction of then may have captured before and committed after. */
 function reachOf(marks: readonly Mark[]): string {
-  const times = marks.map(({ takenAt, oldestMs }) => Date.parse(takenAt) - Math.ceil(oldestMs) - CLOCKS_APART_MS);
+  const times = marks.map(({ takenAt, oldestMs }) => Date.parse(takenAt) - Math.ceil(oldestMs ?? 0) - CLOCKS_APART_MS);
   return new Date(Math.min(...times)).toISOString();
 }
 
-/** Rows whose event was open at the cycle before, however old, and rows that are known to differ. */
-async function waitingKeys(deps: Deps, marks: readonly Mark[], tables: ReadonlySet<string>): Promise<RowKeys> {
+/**
+ * Rows whose event was open at the cycle before, however old, rows that it could not prove, and rows that are known to differ. One
+ * that waited for a queued repair or for its parent has no event of its own that the window would find.
+ */
+async function waitingKeys(
+  deps: Deps,
+  cycles: ReadonlySet<string>,
+  marks: readonly Mark[],
+  tables: ReadonlySet<string>,
+): Promise<RowKeys> {
+  const unproved = await Promise.all([...cycles].map((cycle) => readUnproved(deps.objects, cycle)));
   const differences = (await deps.documents.list('drift')).map(({ value }) => value);
   const open = differences.filter(({ repairedAt }) => repairedAt === undefined).slice(0, MAX_OPEN_DIFFERENCES);
   const all = [
     ...marks.flatMap((mark) => mark.open ?? []),
+    ...unproved.flat().map(({ table, rowKey }) => [table, rowKey] as const),
     ...open.map(({ table, rowKey }) => [table, rowKey] as const),
   ].filter(([table]) => tables.has(table));
   return [...new Map(all.map((key) => [JSON.stringify(key), key])).values()];

@@ -1,7 +1,15 @@
 /** One read of everything that is not settled yet (design §4): the caller waits between rounds for longer than the relay's lag. */
 import { inPages } from '../../domain/chunk.ts';
 import { STORES, sourceOf } from '../../domain/direction.ts';
-import { type DriftKind, driftKindOf, judgeRow, type RowSight, type SetAside } from '../../domain/drift.ts';
+import {
+  type DriftKind,
+  driftKindOf,
+  judgeRow,
+  type RowSight,
+  type SetAside,
+  type Stand,
+  standOf,
+} from '../../domain/drift.ts';
 import { type ControlRow, directionInForce } from '../../sql/compare/direction-in-force.ts';
 import type { Migration } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
@@ -12,8 +20,8 @@ import { sightRows } from './sight-rows.ts';
 export interface PendingRow {
   readonly table: string;
   readonly rowKey: string;
-  /** What the round before saw; null before the first one. */
-  readonly before: RowSight | null;
+  /** How the round before saw it; null before the first one. */
+  readonly before: Stand | null;
 }
 
 export interface DriftRow {
@@ -38,8 +46,12 @@ export interface RoundResult {
   readonly drift: readonly DriftRow[];
   /** Rows in flight, by table; those that were set aside among them. */
   readonly inFlight: Readonly<Record<string, number>>;
+  /** Those rows, which are not read again in this cycle. */
+  readonly waiting: readonly WaitingRow[];
   readonly setAside: readonly SetAsideRow[];
 }
+
+export type WaitingRow = Pick<PendingRow, 'table' | 'rowKey'>;
 
 /** Reads after which a row that still moves is reported as unsettled: neither clean nor drift. */
 export const MAX_ROUNDS = 4;
@@ -47,6 +59,8 @@ export const MAX_ROUNDS = 4;
 export const MAX_PENDING = 100_000;
 
 const ROWS_AT_ONCE = 500;
+/** Pages of rows that are read at the same time: each asks one store after the other, and both shall have something to do. */
+const PAGES_AT_ONCE = 3;
 
 /** @param round 1 for the first read. */
 export async function settleRound(
@@ -59,33 +73,38 @@ export async function settleRound(
   const drift: DriftRow[] = [];
   const setAside: SetAsideRow[] = [];
   const inFlight: Record<string, number> = {};
+  const waiting: WaitingRow[] = [];
   const authoritative = sourceOf(comparison.direction);
   const before = pending.length === 0 ? new Map() : await generationsOf(migration, comparison);
   for (const [name, rows] of Map.groupBy(pending, (row) => row.table)) {
     const compared = comparison.tables.find((candidate) => candidate.table === name);
     if (compared === undefined) continue;
     const befores = new Map(rows.map((row) => [row.rowKey, row.before ?? undefined]));
-    const drifting: RowSight[] = [];
-    for (const page of inPages([...befores.keys()], ROWS_AT_ONCE)) {
-      for (const sight of await sightRows(migration, comparison, compared, page)) {
+    // What was seen of a row lives no longer than its pages: a hundred thousand of them may be pending.
+    for (const pages of inPages(inPages([...befores.keys()], ROWS_AT_ONCE), PAGES_AT_ONCE)) {
+      const sights = await Promise.all(pages.map((page) => sightRows(migration, comparison, compared, page)));
+      const drifting: RowSight[] = [];
+      for (const sight of sights.flat()) {
         const verdict = judgeRow(befores.get(sight.rowKey), sight);
         const isWaiting = verdict === 'in-flight' || verdict === 'set-aside';
         if (verdict === 'converged') continue;
         if (verdict === 'drift') drifting.push(sight);
-        else if (isWaiting && round > 1) inFlight[name] = (inFlight[name] ?? 0) + 1;
-        else next.push({ table: name, rowKey: sight.rowKey, before: sight });
+        else if (isWaiting && round > 1) {
+          inFlight[name] = (inFlight[name] ?? 0) + 1;
+          waiting.push({ table: name, rowKey: sight.rowKey });
+        } else next.push({ table: name, rowKey: sight.rowKey, before: standOf(sight) });
         if (verdict === 'set-aside' && round > 1 && sight.setAside !== null) {
           const { rowKey, tenant } = sight;
           setAside.push({ table: name, rowKey, tenant, kind: driftKindOf(sight, authoritative), ...sight.setAside });
         }
       }
+      for (const row of await describe(migration, comparison, name, drifting)) drift.push(row);
     }
-    drift.push(...(await describe(migration, comparison, name, drifting)));
   }
-  if (drift.length === 0) return { pending: next, drift, inFlight, setAside };
+  if (drift.length === 0) return { pending: next, drift, inFlight, waiting, setAside };
   const stands = await standsAfter(migration, comparison, before);
   const moved = drift.filter((row) => !stands(row)).map(({ table, rowKey }) => ({ table, rowKey, before: null }));
-  return { pending: [...next, ...moved], drift: drift.filter(stands), inFlight, setAside };
+  return { pending: [...next, ...moved], drift: drift.filter(stands), inFlight, waiting, setAside };
 }
 
 type Generations = ReadonlyMap<string, number | 'off'>;

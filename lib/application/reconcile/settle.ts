@@ -35,6 +35,7 @@ export async function settle(deps: Deps, run: Run, data: unknown): Promise<StepR
     pending: result.pending,
     drift: [...known.drift, ...result.drift],
     inFlight: addCounts(known.inFlight, result.inFlight),
+    waiting: [...(known.waiting ?? []), ...result.waiting],
     setAside: [...known.setAside, ...result.setAside],
   };
   await saveSettling(deps.objects, cycle, settling);

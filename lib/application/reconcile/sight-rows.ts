@@ -4,11 +4,12 @@ import { type RowSight, SET_ASIDE_STATES, type SetAside } from '../../domain/dri
 import type { MigratedTable } from '../../domain/table.ts';
 import { overtakenEvents, type ReceiverRecordRow, receiverRecord } from '../../sql/compare/receiver-record.ts';
 import { fingerprintKeys, type KeyedRow } from '../../sql/compare/rows-by-key.ts';
-import { type AncestorMoveRow, ancestorMoves } from '../../sql/relay/ancestor-moves.ts';
+import { type AncestorMoveRow, type AncestorRow, ancestorMoves, ancestorsOf } from '../../sql/relay/ancestor-moves.ts';
 import { type OpenEventRow, openEvents } from '../../sql/relay/open-events.ts';
 import type { Statement } from '../../sql/statement.ts';
 import { type Migration, tableNamed } from '../migration.ts';
 import type { ComparedTable, Comparison } from './comparison.ts';
+import { inHalves } from './in-halves.ts';
 
 type Open = Pick<OpenEventRow, 'moving' | 'state' | 'reason'>;
 
@@ -27,8 +28,11 @@ export async function sightRows(
   const source = sourceOf(comparison.direction);
   const receiver = receiverOf(comparison.direction);
   const atSource = await readStore(migration, source, table, compared, rowKeys);
-  const open = await ask<OpenEventRow>(migration, source, openEvents(table.name, rowKeys));
-  const records = await ask<ReceiverRecordRow>(migration, receiver, receiverRecord(table.name, rowKeys));
+  // Halves, because the longest keys that an index takes are 2.7 KB.
+  const open = await inHalves(rowKeys, (keys) => ask<OpenEventRow>(migration, source, openEvents(table.name, keys)));
+  const records = await inHalves(rowKeys, (keys) =>
+    ask<ReceiverRecordRow>(migration, receiver, receiverRecord(table.name, keys)),
+  );
   const atReceiver = await readStore(migration, receiver, table, compared, rowKeys);
   const waiting = new Map<string, Open>(await withoutOvertaken(migration, receiver, table, open));
   const recordOf = new Map(records.map((record) => [record.row_key, record]));
@@ -51,7 +55,7 @@ export async function sightRows(
       version: record?.version ?? null,
     };
   });
-  return withAncestors(migration, source, table, sights);
+  return withAncestors(migration, { source, receiver }, table, sights);
 }
 
 /** A parked event that is older than what the receiver holds would be refused: whatever differs, it does not explain it. */
@@ -72,21 +76,26 @@ async function withoutOvertaken(
   return open.filter(({ row_key }) => !overtaken.has(row_key)).map((event) => [event.row_key, event]);
 }
 
-/** Rows that are in one store only, and that nothing of their own explains, may be waiting for a parent that moves. */
+/**
+ * Rows that are in one store only, and that nothing of their own explains, may be waiting for a parent that moves. Their parents
+ * are looked up in both stores: a row that was deleted after its parent had moved is in the receiver alone.
+ */
 async function withAncestors(
   migration: Migration,
-  source: StoreName,
+  { source, receiver }: { readonly source: StoreName; readonly receiver: StoreName },
   table: MigratedTable,
   sights: readonly RowSight[],
 ): Promise<readonly RowSight[]> {
   const alone = sights.filter(({ legacy, target, inFlight }) => !inFlight && (legacy === null) !== (target === null));
-  const statement = ancestorMoves(
-    table,
-    migration.byName,
-    alone.map(({ rowKey }) => rowKey),
-  );
-  if (alone.length === 0 || statement === null) return sights;
-  const moves = new Map((await ask<AncestorMoveRow>(migration, source, statement)).map((move) => [move.row_key, move]));
+  const keys = alone.map(({ rowKey }) => rowKey);
+  const lookUp = ancestorsOf(table, migration.byName, keys);
+  if (keys.length === 0 || lookUp === null) return sights;
+  const ancestors = [
+    ...(await ask<AncestorRow>(migration, source, lookUp)),
+    ...(await ask<AncestorRow>(migration, receiver, lookUp)),
+  ];
+  const moving = await ask<AncestorMoveRow>(migration, source, ancestorMoves(ancestors));
+  const moves = new Map(moving.map((move) => [move.row_key, move]));
   return sights.map((sight) =>
     moves.has(sight.rowKey) ? { ...sight, ...progressOf(moves.get(sight.rowKey)) } : sight,
   );
@@ -118,10 +127,8 @@ async function readStore(
   { fingerprint }: ComparedTable,
   rowKeys: readonly string[],
 ): Promise<ReadonlyMap<string, KeyedRow>> {
-  const rows = await ask<KeyedRow>(
-    migration,
-    store,
-    fingerprintKeys(table, migration.byName, store, rowKeys, fingerprint),
+  const rows = await inHalves(rowKeys, (keys) =>
+    ask<KeyedRow>(migration, store, fingerprintKeys(table, migration.byName, store, keys, fingerprint)),
   );
   return new Map(rows.map((row) => [row.row_key, row]));
 }

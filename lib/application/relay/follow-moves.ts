@@ -93,16 +93,19 @@ async function queueDescendants(
   const receiver = databases.open(receiverOf(direction), 'apply');
   const rowKeys = [...new Set(events.map(({ rowKey }) => rowKey))];
   for (const chain of descendantChains(table, migration.byName)) {
-    let after: string | null = null;
-    for (;;) {
-      const found: readonly { row_key: string }[] = await source.query<{ row_key: string }>(
-        descendantKeys(table, chain, rowKeys, after, KEYS_A_PAGE),
-      );
-      const keys = found.map(({ row_key }) => row_key);
-      if (keys.length > 0)
-        await receiver.query(queueRepairs(chain[0]?.name ?? '', keys, `follows ${tableName} to another tenant`));
-      if (keys.length < KEYS_A_PAGE) break;
-      after = keys.at(-1) ?? null;
+    // In the receiver too: a row that was deleted behind the move is there alone, its own event suppressed.
+    for (const session of [source, receiver]) {
+      let after: string | null = null;
+      for (;;) {
+        const found: readonly { row_key: string }[] = await session.query<{ row_key: string }>(
+          descendantKeys(table, chain, rowKeys, after, KEYS_A_PAGE),
+        );
+        const keys = found.map(({ row_key }) => row_key);
+        if (keys.length > 0)
+          await receiver.query(queueRepairs(chain[0]?.name ?? '', keys, `follows ${tableName} to another tenant`));
+        if (keys.length < KEYS_A_PAGE) break;
+        after = keys.at(-1) ?? null;
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Writes rows that were read from the source under a snapshot: what backfill, repair and the way back all end in (protocol §4, §5). */
 import type { Direction } from '../../domain/direction.ts';
 import { receiverOf, sourceOf } from '../../domain/direction.ts';
+import { retryDelay } from '../../domain/retry-schedule.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { SqlError } from '../../ports/sql.ts';
 import { applySnapshot, type ReadVerdictRow, type RowRead } from '../../sql/apply/apply-snapshot.ts';
@@ -55,6 +56,15 @@ export const TOO_LARGE =
 /** A unique value may pass through several constraints and holders; more rounds than this mean that it goes in circles. */
 const COLLISION_ROUNDS = 8;
 
+/**
+ * What a row that is refused alone by what passes (deadlock, lock timeout, serialization) gets: `once`, it fails, because the
+ * caller comes back to it; `retried`, as often and as far apart as the plan's backfill section says.
+ */
+export type Patience = 'once' | 'retried';
+
+/** Rows of one call that are waited for: where more are refused so, the table is locked, and each would take its timeouts. */
+const MOST_WAITED_FOR = 5;
+
 /** @throws {SqlError} of kind `unavailable` or `configuration`: nobody's row is to blame. */
 export async function applyReads(
   migration: Migration,
@@ -62,6 +72,7 @@ export async function applyReads(
   direction: Direction,
   read: SnapshotRead,
   batchId: string,
+  patience: Patience = 'once',
 ): Promise<AppliedReads> {
   const { databases } = migration.deps;
   const store = databases.open(receiverOf(direction), 'backfill');
@@ -80,8 +91,12 @@ export async function applyReads(
       miss,
     );
   const attempt = (rows: readonly RowRead[]) => writeWithoutOrphans(destination, rows, write, setAside);
+  let waitedFor = 0;
+  const settle = (row: RowRead, error: unknown) => settleAlone(migration, table, direction, read, row, error, write);
   const settled = await bisect(read.rows, attempt, (row, error) =>
-    settleAlone(migration, table, direction, read, row, error, write),
+    patience === 'retried' && isPassing(error) && waitedFor++ < MOST_WAITED_FOR
+      ? settlePatiently(migration, row, error, settle, write)
+      : settle(row, error),
   );
   const withVerdict = (...verdicts: readonly Settled['verdict'][]) =>
     settled.filter((item) => verdicts.includes(item.verdict)).map((item) => item.rowKey);
@@ -103,6 +118,7 @@ export async function repairKeys(
   rowKeys: readonly string[],
   batchId: string,
   rememberAbsent = false,
+  patience: Patience = 'once',
 ): Promise<AppliedReads> {
   if (rowKeys.length === 0) return NOTHING_APPLIED;
   const source = migration.deps.databases.open(sourceOf(direction), 'compare');
@@ -113,7 +129,7 @@ export async function repairKeys(
   // A page that was too large came back in parts, each with a snapshot of its own.
   for (const part of Map.groupBy(rows, (row) => row.snapshot).values()) {
     const read = { ...toSnapshotRead(part), rememberAbsent };
-    total = addApplied(total, await applyReads(migration, table, direction, read, batchId));
+    total = addApplied(total, await applyReads(migration, table, direction, read, batchId, patience));
   }
   return total;
 }
@@ -143,6 +159,35 @@ export function addApplied(one: AppliedReads, other: AppliedReads): AppliedReads
     queued: [...one.queued, ...other.queued],
     failed: [...one.failed, ...other.failed],
   };
+}
+
+/** @returns `failed` when what passes has not passed after the last retry. */
+async function settlePatiently(
+  { deps }: Migration,
+  row: RowRead,
+  error: unknown,
+  settle: (row: RowRead, error: unknown) => Promise<readonly Settled[]>,
+  write: (rows: readonly RowRead[]) => Promise<readonly Settled[]>,
+): Promise<readonly Settled[]> {
+  const { retries, backoff } = deps.plan.backfill;
+  let failure = error;
+  for (let attempt = 1; attempt <= retries; attempt++) {
+    if (!isPassing(failure)) break;
+    const waitMs = retryDelay(backoff, attempt, Math.random());
+    deps.log.warn('a row is tried again', { attempt, waitMs, reason: failure.message });
+    await deps.clock.sleep(waitMs);
+    try {
+      return await write([row]);
+    } catch (again) {
+      if (isEverybodys(again)) throw again;
+      failure = again;
+    }
+  }
+  return settle(row, failure);
+}
+
+function isPassing(error: unknown): error is SqlError {
+  return error instanceof SqlError && error.kind === 'transient';
 }
 
 async function settleAlone(

@@ -1,12 +1,19 @@
 /** Repairs: plans to review, carry out and take back. What reads or writes rows is done by the reconcile machine and the relay. */
-import { listRepairs, readRepair, showRepair } from '../../application/operate/repairs.ts';
+import { loadMigration } from '../../application/migration.ts';
+import { messageOf, OperatorError } from '../../application/operate/operator.ts';
+import { listRepairs, type RepairPayload, readRepair, showRepair } from '../../application/operate/repairs.ts';
 import { undo } from '../../application/operate/undo.ts';
+import { type ShownValues, showValues } from '../../application/reconcile/show-values.ts';
 import { repairBatch } from '../../contracts/repair.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { confirm } from '../confirm.ts';
+import type { Answer, Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { FOLLOW_OPTIONS, startAndFollow } from '../follow.ts';
+import { openHere } from '../here.ts';
 import { withProgress } from '../progress.ts';
+import { renderValues } from '../render/here.ts';
+import { stack } from '../render/layout.ts';
 import { renderRepair, renderRepairs } from '../render/repair.ts';
 import { renderRun } from '../render/run.ts';
 import { renderUndo } from '../render/undo.ts';
@@ -37,18 +44,26 @@ export const REPAIR_COMMANDS: readonly Command[] = [
     group: 'Data',
     about: 'one repair: rows, columns, digests before and after, who wins each column and why, what became of it',
     details:
-      'Shows keys, names and digests, never values. Exits 3 when the plan in the bucket is not the one that was recorded.',
+      'Shows keys, names and digests; values only with --show-values, read from the stores by this machine, which needs the plan file\nand a way to them. Exits 3 when the plan in the bucket is not the one that was recorded.',
     arguments: [ID],
     options: [
       { flags: '--table <table>', kind: 'text', about: 'only rows of this table' },
       { flags: '--limit <rows>', kind: 'count', about: 'show at most so many rows', fallback: 50 },
+      {
+        flags: '--show-values',
+        kind: 'switch',
+        about: 'print what the rows hold in both stores now (default: masked)',
+      },
     ],
     examples: [{ command: 'repair show 1f3c9a07 --limit 200', about: 'read it before it is approved' }],
-    action: async (context, input) => {
+    action: async (context, input): Promise<Answer<ShownRepair>> => {
       const request = { id: input.argument(0), table: input.text('table'), limit: input.number('limit') ?? 50 };
-      return { payload: await showRepair(await context.open(), request), exit: EXIT.done };
+      const payload = await showRepair(await context.open(), request);
+      if (!input.switched('showValues')) return { payload, exit: EXIT.done };
+      return { payload: { ...payload, values: await readValues(context, payload) }, exit: EXIT.done };
     },
-    render: renderRepair,
+    render: (payload, paint) =>
+      stack(renderRepair(payload, paint), payload.values === undefined ? '' : renderValues(payload.values, paint)),
   }),
   defineCommand({
     name: 'repair plan',
@@ -145,3 +160,26 @@ export const REPAIR_COMMANDS: readonly Command[] = [
     render: renderUndo,
   }),
 ];
+
+type ShownRepair = RepairPayload & { readonly values?: ShownValues | undefined };
+
+/** From the stores, never through what Crossfade keeps in AWS. */
+async function readValues(context: Context, { repair, planned }: RepairPayload): Promise<ShownValues> {
+  const command = `repair show ${repair.id} --show-values`;
+  const deps = await openHere(context, { what: '--show-values reads', command });
+  try {
+    const rows = planned.map(({ table, rowKey, columns }) => ({
+      table,
+      rowKey,
+      columns: columns.filter(({ before, after }) => before !== after).map(({ column }) => column),
+    }));
+    return await showValues(await loadMigration(deps), rows);
+  } catch (error) {
+    throw new OperatorError('refused', `values cannot be read from this machine: ${messageOf(error)}`, {
+      next: `npx crossfade repair show ${repair.id}`,
+      cause: error,
+    });
+  } finally {
+    await deps.databases.close();
+  }
+}

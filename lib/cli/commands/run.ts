@@ -57,6 +57,11 @@ const HERE: OptionRow = {
   kind: 'switch',
   about: 'compare in this process, by the plan file; reads only, records nothing',
 };
+const SHOW_VALUES: OptionRow = {
+  flags: '--show-values',
+  kind: 'switch',
+  about: 'with --here: print what differing rows hold in both stores (default: masked)',
+};
 /** Machines whose work is hard to take back: a person at a terminal is asked once more. */
 const ASKED = ['switchover', 'decommission'];
 
@@ -94,7 +99,7 @@ export const RUN_COMMANDS: readonly Command[] = [
     about: 'run one reconciliation cycle: compare, recheck, and repair if asked',
     details:
       'The same as start reconcile: a full pass, unless --scope, --window, --limit or --key says otherwise. A limit\nmakes the cycle partial: what it finds counts, that it finds nothing does not. Exits 4 when rows differ.',
-    options: [TENANT, REGION, DRY_RUN, ...RECONCILE_OPTIONS, HERE, REASON, ...FOLLOW_OPTIONS],
+    options: [TENANT, REGION, DRY_RUN, ...RECONCILE_OPTIONS, HERE, SHOW_VALUES, REASON, ...FOLLOW_OPTIONS],
     examples: [
       {
         command: 'reconcile --mode=checksum --table=orders --limit=2000 --dry-run --log-level=DEBUG',
@@ -107,7 +112,12 @@ export const RUN_COMMANDS: readonly Command[] = [
     ],
     action: (context, input): Promise<Answer<RunAnswer | HereAnswer>> => {
       const request = { ...commonOf(input), ...reconcileOf(input), machine: 'reconcile' } as const;
-      return input.switched('here') ? reconcileHere(context, request) : startAndFollow(context, input, request);
+      const showValues = input.switched('showValues');
+      if (showValues && !input.switched('here'))
+        throw usage('--show-values is for --here: values never pass through what a cycle records');
+      return input.switched('here')
+        ? reconcileHere(context, request, showValues)
+        : startAndFollow(context, input, request);
     },
     render: (payload, paint) => ('run' in payload ? renderRun(payload, paint) : renderHere(payload, paint)),
   }),
@@ -189,22 +199,41 @@ function reconcileOf(
 
 type HereAnswer = HerePayload & { readonly next: string };
 
-async function reconcileHere(context: Context, request: StartRequest): Promise<Answer<HereAnswer>> {
+async function reconcileHere(
+  context: Context,
+  request: StartRequest,
+  showValues: boolean,
+): Promise<Answer<HereAnswer>> {
   if (request.repair === true) throw usage('--here reads only; --repair is for a cycle that is recorded');
   const { scope: tenants, mode = null, tables = [], limit = null, scopeKind, windowMs, keys } = request;
   if (tenants.some((tenant) => tenant.startsWith(REGION_PREFIX))) throw usage('--here takes tenants, not regions');
   const deps = await openHere(context);
   const progress = startProgress(context.terminal);
   try {
-    const wish = { tenants, mode, tables, limit, scopeKind, windowMs, keys };
+    const wish = { tenants, mode, tables, limit, scopeKind, windowMs, keys, showValues };
     const payload = await compareHere(deps, wish, (text) => progress.say(text));
     const exits = { passed: EXIT.done, differences: EXIT.differences, refused: EXIT.refused } as const;
     // A cycle that is recorded, and may repair.
     return { payload: { ...payload, next: 'npx crossfade start reconcile' }, exit: exits[payload.outcome] };
+  } catch (error) {
+    // Would be taken for AWS, which is not asked here.
+    throw isUnreachable(error)
+      ? new OperatorError('failed', 'a store cannot be reached from this machine; look at its address in the plan', {
+          next: 'npx crossfade reconcile --here --help',
+          cause: error,
+        })
+      : error;
   } finally {
     progress.end();
     await deps.databases.close();
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  const codes = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH'];
+  return (
+    error instanceof Error && codes.some((code) => error.message.includes(code) || Reflect.get(error, 'code') === code)
+  );
 }
 
 function parseWindow(text: string | undefined): number | undefined {

@@ -19,14 +19,17 @@ export function renderBackfillStatus(payload: BackfillStatusPayload, paint: Pain
   return stack(
     facts(paint, [
       ['copy', run === null ? state : `${state}, run ${run}`],
-      ['rows', `${rows} of ${total === null ? 'a number that is not known' : `${estimated ? 'about ' : ''}${total}`}`],
+      ['rows', tables.length === 0 ? null : rowsText(rows, total, estimated)],
       [
         'rate now',
         now === null ? null : `${now.rowsPerSecond} rows a second, ${now.batchesPerSecond} batches a second`,
       ],
       ['statement', now?.statementMs == null ? null : `${now.statementMs} ms`],
-      ['limit', limitText(payload.limit)],
-      ['held back', holdsBack === null ? 'by nothing but its limit' : paint.yellow(holderText(holdsBack))],
+      ...limitFacts(payload.limit),
+      [
+        'held back',
+        holdsBack === null ? (now === null ? null : 'by nothing but its limit') : paint.yellow(holderText(holdsBack)),
+      ],
       ['window opens', opensAt === null ? null : time(opensAt)],
       ['ends', ends === null ? null : `between ${time(ends.from)} and ${time(ends.to)}`],
     ]),
@@ -39,7 +42,7 @@ export function renderBackfillStatus(payload: BackfillStatusPayload, paint: Pain
         ),
     section(
       paint,
-      `${failures} rows could not be written`,
+      `${failures} ${failures === 1 ? 'row' : 'rows'} could not be written`,
       [...failed.slice(0, MOST_FAILED), ...(failures > MOST_FAILED ? [`and ${failures - MOST_FAILED} more`] : [])].join(
         '\n',
       ),
@@ -57,18 +60,27 @@ export function renderBackfillControl(payload: BackfillControlPayload, paint: Pa
           ? 'may go on'
           : paint.yellow(`paused by ${who(paused.by)} at ${time(paused.at)}: ${paused.why}`),
       ],
-      ['limit', limitText(limit)],
+      ...limitFacts(limit),
       ['', changed ? 'takes hold within seconds of the next batch' : 'unchanged'],
     ]),
     notes.join('\n'),
   );
 }
 
+function rowsText(rows: number, total: number | null, estimated: boolean): string {
+  if (total === null) return `${rows} of a number that is not known`;
+  return `${rows} of ${estimated ? 'about ' : ''}${total}`;
+}
+
 /** The unit is said wherever the numbers are: the guide's rate_limit_qps 50 has none (prior art 43). */
-function limitText({ batchesPerSecond, batchRows, rowsPerSecond, from, tuned, factor }: LimitInForce): string {
-  const source = tuned === null ? `from the ${from}` : `tuned by ${who(tuned.by)}: ${tuned.why}`;
-  const share = factor === 1 ? '' : `, of which the target leaves ${factor * 100} %`;
-  return `${batchesPerSecond} batches a second × ${batchRows} rows = at most ${rowsPerSecond} rows a second (${source})${share}`;
+function limitFacts(limit: LimitInForce): readonly (readonly [string, string | null])[] {
+  const { batchesPerSecond, batchRows, rowsPerSecond, from, tuned, factor } = limit;
+  return [
+    ['limit', `${batchesPerSecond} batches a second × ${batchRows} rows`],
+    ['', `= at most ${rowsPerSecond} rows a second${tuned === null ? `, from the ${from}` : ''}`],
+    ['tuned', tuned === null ? null : `by ${who(tuned.by)}: ${tuned.why}`],
+    ['throttle', factor === 1 ? null : `the target leaves ${factor * 100} % of it`],
+  ];
 }
 
 function holderText({ why, since }: { readonly why: string; readonly since: string | null }): string {

@@ -85,7 +85,8 @@ function lastCycleText({ last }: DriftClock): string | null {
 
 function lastCycleRows({ last }: DriftClock): string | null {
   if (last === null) return null;
-  return `${last.drift} of ${last.rows} rows drifted (${percent(last.driftPercent)}, at most ${percent(last.upperBoundPercent)})`;
+  const unproven = last.unproven > 0 ? `; ${last.unproven} unsettled or set aside` : '';
+  return `${last.drift} of ${last.rows} rows drifted (${percent(last.driftPercent)}, at most ${percent(last.upperBoundPercent)})${unproven}`;
 }
 
 function nextCycleText({ nextDueAt, missedAt }: DriftClock, at: string, paint: Paint): string | null {

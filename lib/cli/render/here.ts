@@ -1,12 +1,13 @@
 import type { HerePayload } from '../../application/reconcile/compare-here.ts';
+import type { ShownValues } from '../../application/reconcile/show-values.ts';
 import type { Paint } from '../terminal.ts';
-import { stack, table } from './layout.ts';
+import { section, stack, table } from './layout.ts';
 
 /** Rows drawn; the others with --json. */
 const MOST = 50;
 
 export function renderHere(payload: HerePayload, paint: Paint): string {
-  const { outcome, reasons, tables, rows, drift, inFlight, unsettled, unread } = payload;
+  const { outcome, reasons, notes, values, tables, rows, drift, inFlight, unsettled, unread } = payload;
   if (outcome === 'refused') return stack(paint.red('refused'), reasons.map((reason) => `- ${reason}`).join('\n'));
   const others = `${inFlight} in flight, ${unsettled} unsettled${unread > 0 ? `, ${unread} parts not read` : ''}`;
   const counted = `${drift.length} of ${rows} rows differ; ${others}; nothing was recorded`;
@@ -20,6 +21,34 @@ export function renderHere(payload: HerePayload, paint: Paint): string {
     ),
     listed.length === 0 ? '' : table(paint, ['table', 'key', 'kind', 'columns'], listed),
     drift.length > MOST ? `and ${drift.length - MOST} more rows (--json has all of them)` : '',
-    reasons.map((reason) => `- ${reason}`).join('\n'),
+    values === undefined ? '' : renderValues(values, paint),
+    [...notes, ...reasons].map((reason) => `- ${reason}`).join('\n'),
   );
+}
+
+/** What a row holds in each store, at the moment at which it was read. */
+export function renderValues({ rows, more }: ShownValues, paint: Paint): string {
+  if (rows.length === 0) return '';
+  const lines = rows.flatMap(({ table: name, rowKey, columns, isIn }) =>
+    columns.map(({ column, ...values }) => [
+      `${name} ${rowKey}`,
+      column,
+      isIn.includes('legacy') ? quote(values.legacy) : '-',
+      isIn.includes('target') ? quote(values.target) : '-',
+    ]),
+  );
+  const cut = rows.reduce((sum, { moreColumns }) => sum + moreColumns, 0);
+  return section(
+    paint,
+    'Values',
+    stack(
+      table(paint, ['row', 'column', 'legacy', 'target'], lines),
+      more + cut === 0 ? '' : `left out: ${more} rows, ${cut} columns`,
+    ),
+  );
+}
+
+/** JSON, so that no value can pass for NULL or steer the terminal. */
+function quote(value: string | null): string {
+  return value === null ? 'NULL' : JSON.stringify(value);
 }

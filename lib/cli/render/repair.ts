@@ -6,7 +6,7 @@ import {
 } from '../../application/operate/repairs.ts';
 import type { PlannedRow } from '../../contracts/repair.ts';
 import type { Paint } from '../terminal.ts';
-import { facts, section, stack, table, who } from './layout.ts';
+import { facts, section, stack, table, time, who } from './layout.ts';
 
 export function renderRepairs({ repairs }: RepairsPayload, paint: Paint): string {
   if (repairs.length === 0) return 'no repair is planned';
@@ -15,7 +15,7 @@ export function renderRepairs({ repairs }: RepairsPayload, paint: Paint): string
     repair.state,
     `${repair.rows}`,
     Object.keys(repair.tables).join(', '),
-    repair.madeAt,
+    time(repair.madeAt),
     who(repair.madeBy),
   ]);
   return table(paint, ['repair', 'state', 'rows', 'tables', 'made', 'by'], lines);
@@ -33,14 +33,14 @@ export function renderRepair({ repair, planned, more }: RepairPayload, paint: Pa
     facts(paint, [
       ['repair', repair.id],
       ['state', repair.state],
-      ['made', `${repair.madeAt} by ${who(repair.madeBy)}`],
+      ['made', `${time(repair.madeAt)} by ${who(repair.madeBy)}`],
       ['of', repair.cycle === null ? 'every open difference' : `cycle ${repair.cycle}`],
       ['writes', repair.direction === 'forward' ? 'target, from legacy' : 'legacy, from the target'],
       ['rows', `${repair.rows}, the cap is ${repair.cap}${repair.rows > repair.cap ? ': a person decides' : ''}`],
       ['tenants', tenants.length === 0 ? null : tenants.join(', ')],
       ['left out', describeLeftOut(repair)],
       ['hash', repair.hash.slice(0, 12)],
-      ['approved', repair.approval === undefined ? null : `${repair.approval.at} by ${who(repair.approval.by)}`],
+      ['approved', repair.approval === undefined ? null : `${time(repair.approval.at)} by ${who(repair.approval.by)}`],
       ['result', describeOutcomes(repair)],
       [
         'undone',

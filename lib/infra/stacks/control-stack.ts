@@ -9,7 +9,7 @@ import type { Construct } from 'constructs';
 import { ENV } from '../../contracts/env-names.ts';
 import { FUNCTIONS, type FunctionName, resourceName } from '../../contracts/functions.ts';
 import { OUTPUTS, stackNames } from '../../contracts/outputs.ts';
-import { callsAtOnce, itemsPerCall } from '../../domain/cycle-scope.ts';
+import { callsAtOnce } from '../../domain/cycle-scope.ts';
 import { DIRECTIONS, type Direction, STORES } from '../../domain/direction.ts';
 import { MACHINES, type Machine } from '../../domain/phase.ts';
 import type { Plan } from '../../plan/plan.ts';
@@ -144,12 +144,7 @@ export class ControlStack extends Stack {
       texts: { Function: fn.functionArn, ...(compares ? { Bucket: state.handed.bucketName } : {}) },
       numbers: {
         ...(asks ? { ApprovalTimeoutSeconds: inWholeSeconds(plan.approvals.expiry).toSeconds() } : {}),
-        ...(compares
-          ? {
-              ChunksPerBatch: itemsPerCall(plan.reconcile),
-              Concurrency: callsAtOnce(plan.reconcile.concurrency, plan.pools),
-            }
-          : {}),
+        ...(compares ? { Concurrency: callsAtOnce(plan.reconcile.concurrency, plan.pools) } : {}),
       },
       ...(compares ? { mapBucketArn: state.handed.bucketArn } : {}),
       key: this.key,

@@ -53,13 +53,16 @@ ORDER BY table_name, row_key LIMIT $3::integer`,
   };
 }
 
-/** Milliseconds since the oldest transaction with an id of its own began: a capture of it may be that old and yet unseen. */
+/**
+ * Milliseconds since the oldest transaction with an id of its own began: a capture of it may be that old and yet unseen. Null when
+ * other roles' sessions are hidden (no pg_monitor): they would look like none, and a window would begin too late.
+ */
 export const oldestWriter: Statement = {
   text: `
-SELECT coalesce(greatest(
+SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND backend_type IS NULL) THEN coalesce(greatest(
   (SELECT max(extract(epoch FROM clock_timestamp() - xact_start)) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL),
   (SELECT max(extract(epoch FROM clock_timestamp() - prepared)) FROM pg_prepared_xacts WHERE database = current_database())
-) * 1000, 0)::float8 AS ms`,
+) * 1000, 0)::float8 END AS ms`,
   values: [],
 };
 

@@ -3,7 +3,7 @@ import type { KeyBounds } from '../../domain/chunk.ts';
 import type { Fingerprint } from '../../domain/digest.ts';
 import type { StoreName } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
-import { orderedKey, rowKeyOf, type TablesByName } from '../row.ts';
+import { rowKeyOf, type TablesByName } from '../row.ts';
 import type { Statement } from '../statement.ts';
 import { aggregateFingerprint, type FingerprintSql, fingerprintSql, rowFingerprint } from './fingerprint.ts';
 import { eachPart } from './key-parts.ts';
@@ -27,11 +27,15 @@ export interface PartDigest extends RangeDigest {
   readonly n: number;
 }
 
+/** A piece of a part's rows. */
 export interface PartRows {
   readonly n: number;
-  /** A line a row: its fingerprint, a blank, its row key. Null: no rows. Neither holds a line feed, which JSON escapes. */
-  readonly lines: string | null;
+  /** A line a row: its fingerprint, a blank, its row key. Neither holds a line feed, which JSON escapes. */
+  readonly lines: string;
 }
+
+/** A row of an answer of the Data API may have 64 KB; a line more than this has room. */
+const PIECE_BYTES = 48_000;
 
 /** Count and digest of one range: one row. */
 export function digestRange(
@@ -59,23 +63,22 @@ export function digestParts(
 ): Statement {
   const sql = fingerprintSql(table, store, 'r', fingerprint);
   const { columns, mark, filter } = digestedColumns(table, tables, sql, tenants);
-  const keys = table.key.map((part, index) => `${orderedKey(part, 'r')} AS key_${index}`);
-  const order = table.key.map((_, index) => `key_${index}`).join(', ');
   const names = { hash: 'row_hash', bytes: 'row_bytes' };
   const found = eachPart(
     table,
     parts,
     3,
     (rows, keyOrder) => `
-  SELECT count(${mark})::text AS rows, (count(*) - count(${mark}))::text AS left_out, ${aggregateFingerprint(sql, names, order, filter)} AS digest
-  FROM (SELECT ${[...columns, ...(sql.bytes === null ? [] : keys)].join(', ')} FROM ${rows} ${keyOrder} LIMIT $2::bigint) AS read`,
+  SELECT count(${mark})::text AS rows, (count(*) - count(${mark}))::text AS left_out, ${aggregateFingerprint(sql, names, filter)} AS digest
+  FROM (SELECT ${columns.join(', ')} FROM ${rows} ${keyOrder} LIMIT $2::bigint) AS read`,
+    sql.bytes !== null,
   );
   return { text: found.text, values: [scopeValue(tenants), rowsAtMost, ...found.values] };
 }
 
 /**
- * Key and fingerprint of each row of the parts, in no order: one value a part, because a row of an answer costs more than its
- * contents. `rowsAtMost` as above.
+ * Key and fingerprint of each row of the parts, in no order: many in one value, because a row of an answer costs more than its
+ * contents. A part without rows is not answered. `rowsAtMost` as above.
  */
 export function digestRows(
   table: MigratedTable,
@@ -92,8 +95,11 @@ export function digestRows(
     table,
     parts,
     3,
-    (rows, keyOrder) =>
-      `SELECT string_agg(line, E'\\n') AS lines FROM (SELECT ${line} AS line FROM ${rows} AND ${scope} ${keyOrder} LIMIT $2::bigint) AS read`,
+    (rows, keyOrder) => `
+  SELECT string_agg(line, E'\\n') AS lines FROM (
+    SELECT line, sum(octet_length(line)) OVER (ROWS UNBOUNDED PRECEDING) / ${PIECE_BYTES} AS piece
+    FROM (SELECT ${line} AS line FROM ${rows} AND ${scope} ${keyOrder} LIMIT $2::bigint) AS read
+  ) AS placed GROUP BY piece`,
   );
   return { text: found.text, values: [scopeValue(tenants), rowsAtMost, ...found.values] };
 }

@@ -19,12 +19,14 @@ export interface PartsSql {
  * @param first number of the first parameter that the list of parts may take.
  * @param perPart a SELECT over rows `r` of one part, given its FROM and WHERE, which goes on with AND, and an ORDER BY to go before
  * a LIMIT. An open part has one: nobody knows how narrow it is, and only an order asks for the index whatever PostgreSQL guesses.
+ * @param isOrdered every part has one.
  */
 export function eachPart(
   table: MigratedTable,
   parts: readonly KeyBounds[],
   first: number,
   perPart: (rows: string, order: string) => string,
+  isOrdered = false,
 ): PartsSql {
   const order = `ORDER BY ${table.key.map((part) => orderedKey(part, 'r')).join(', ')}`;
   const shapes = Map.groupBy(
@@ -36,7 +38,7 @@ export function eachPart(
     const rows = `${quoteRelation(table)} AS r WHERE ${conditions(table, shape)}`;
     return `
 SELECT part.n, found.* FROM (${partRows(table, `$${first + index}`, shape)} OFFSET 0) AS part
-CROSS JOIN LATERAL (${perPart(rows, shape.hasLower && shape.hasUpper ? '' : order)}) AS found`;
+CROSS JOIN LATERAL (${perPart(rows, shape.hasLower && shape.hasUpper && !isOrdered ? '' : order)}) AS found`;
   });
   return { text: texts.join('\nUNION ALL'), values: branches.map(({ of }) => listOf(of)) };
 }

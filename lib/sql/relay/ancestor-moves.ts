@@ -8,6 +8,12 @@ import { matchesRowKey, rowKeyOf, type TablesByName } from '../row.ts';
 import type { Statement } from '../statement.ts';
 import { LONGEST_REASON } from './open-events.ts';
 
+export interface AncestorRow {
+  readonly row_key: string;
+  readonly ancestor: string;
+  readonly ancestor_key: string;
+}
+
 export interface AncestorMoveRow {
   readonly row_key: string;
   /** False: the move has been set aside. */
@@ -16,12 +22,8 @@ export interface AncestorMoveRow {
   readonly reason: string | null;
 }
 
-/** Which of these rows of the source have an ancestor whose move is not over; null for a table that has its tenant itself. */
-export function ancestorMoves(
-  table: MigratedTable,
-  tables: TablesByName,
-  rowKeys: readonly string[],
-): Statement | null {
+/** What these rows hang on, in either store; null for a table that has its tenant itself. */
+export function ancestorsOf(table: MigratedTable, tables: TablesByName, rowKeys: readonly string[]): Statement | null {
   const levels: string[] = [];
   let path = `${quoteRelation(table)} AS d0`;
   let lower = table;
@@ -35,18 +37,23 @@ export function ancestorMoves(
     );
     path += ` JOIN ${quoteRelation(parent)} AS d${depth} ON ${pairs.join(' AND ')}`;
     levels.push(`
-SELECT wanted.row_key, o.state, o.reason, o.seq FROM json_array_elements_text($1::json) AS wanted(row_key)
-CROSS JOIN LATERAL (SELECT ${rowKeyOf(parent, `d${depth}`)} AS row_key FROM ${path} WHERE ${matchesRowKey(table, 'd0', 'wanted.row_key')}) AS ancestor
-JOIN crossfade.outbox AS o ON o.table_name = ${quoteLiteral(parent.name)} AND o.row_key = ancestor.row_key
-WHERE o.state IN ('pending', 'retry', 'parked', 'dead') AND o.old_tenant <> o.new_tenant`);
+SELECT wanted.row_key, ${quoteLiteral(parent.name)} AS ancestor, found.row_key AS ancestor_key FROM json_array_elements_text($1::json) AS wanted(row_key)
+CROSS JOIN LATERAL (SELECT ${rowKeyOf(parent, `d${depth}`)} AS row_key FROM ${path} WHERE ${matchesRowKey(table, 'd0', 'wanted.row_key')}) AS found`);
     lower = parent;
   }
-  if (levels.length === 0) return null;
+  return levels.length === 0 ? null : { text: levels.join('\nUNION ALL'), values: [JSON.stringify(rowKeys)] };
+}
+
+/** Which of these rows have an ancestor whose move is not over, by the source's outbox. */
+export function ancestorMoves(ancestors: readonly AncestorRow[]): Statement {
   return {
     text: `
-SELECT DISTINCT ON (row_key) row_key, bool_or(state IN ('pending', 'retry')) OVER (PARTITION BY row_key) AS moving, state, left(reason, ${LONGEST_REASON}) AS reason
-FROM (${levels.join('\nUNION ALL')}
-) AS moves ORDER BY row_key, state IN ('parked', 'dead') DESC, seq DESC`,
-    values: [JSON.stringify(rowKeys)],
+SELECT DISTINCT ON (row_key) wanted.row_key, bool_or(o.state IN ('pending', 'retry')) OVER (PARTITION BY wanted.row_key) AS moving, o.state,
+       left(o.reason, ${LONGEST_REASON}) AS reason
+FROM json_to_recordset($1::json) AS wanted(row_key text, ancestor text, ancestor_key text)
+JOIN crossfade.outbox AS o ON o.table_name = wanted.ancestor AND o.row_key = wanted.ancestor_key
+WHERE o.state IN ('pending', 'retry', 'parked', 'dead') AND o.old_tenant <> o.new_tenant
+ORDER BY row_key, o.state IN ('parked', 'dead') DESC, o.seq DESC`,
+    values: [JSON.stringify(ancestors)],
   };
 }

@@ -1,6 +1,6 @@
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier, quoteRelation } from '../identifier.ts';
-import { matchesRowKey, rowKeyOf, type TablesByName } from '../row.ts';
+import { keyValues, matchesRowKey, rowKeyOf, type TablesByName } from '../row.ts';
 import type { Statement } from '../statement.ts';
 
 /** From a descendant up to, but not including, the table whose tenant its rows follow. */
@@ -13,7 +13,10 @@ export function descendantChains(table: MigratedTable, tables: TablesByName): re
   return children.flatMap((child) => [[child], ...descendantChains(child, tables).map((chain) => [...chain, child])]);
 }
 
-/** Keys of the source's rows at the lower end of `chain` that hang on these rows of `table`, in order, behind `after`. */
+/**
+ * Keys of a store's rows at the lower end of `chain` that hang on these rows of `table`, in order, behind `after`. The rows of
+ * `table` need not be there any more where the key is what is referred to: a move takes them from the receiver first.
+ */
 export function descendantKeys(
   table: MigratedTable,
   chain: Chain,
@@ -24,19 +27,38 @@ export function descendantKeys(
   const [lowest] = chain;
   if (lowest === undefined) throw new RangeError('a chain of tables is never empty');
   const key = `${rowKeyOf(lowest, 'd0')} COLLATE "C"`;
-  const upwards = [...chain.slice(1), table].map(
-    (parent, index) =>
-      `JOIN ${quoteRelation(parent)} AS d${index + 1} ON ${joined(chain[index], `d${index}`, `d${index + 1}`)}`,
-  );
+  const upwards = chain.slice(1).map((parent, index) => joinParent(parent, chain[index], index));
+  const hangsOn = refersTo(table, chain.at(-1), `d${chain.length - 1}`);
+  const top =
+    hangsOn === null
+      ? `${joinParent(table, chain.at(-1), chain.length - 1)} JOIN ${WANTED} ON ${matchesRowKey(table, `d${chain.length}`, 'wanted.row_key')}`
+      : `JOIN ${WANTED} ON ${hangsOn}`;
   return {
     text: `
 SELECT DISTINCT ${key} AS row_key
 FROM ${quoteRelation(lowest)} AS d0 ${upwards.join(' ')}
-JOIN json_array_elements_text($1::json) AS wanted(row_key) ON ${matchesRowKey(table, `d${chain.length}`, 'wanted.row_key')}
+${top}
 WHERE ($2::text IS NULL OR ${key} > $2::text)
 ORDER BY 1 LIMIT $3::integer`,
     values: [JSON.stringify(rowKeys), after, limit],
   };
+}
+
+const WANTED = 'json_array_elements_text($1::json) AS wanted(row_key)';
+
+function joinParent(parent: MigratedTable, child: MigratedTable | undefined, depth: number): string {
+  return `JOIN ${quoteRelation(parent)} AS d${depth + 1} ON ${joined(child, `d${depth}`, `d${depth + 1}`)}`;
+}
+
+/** The child's columns against the parent's key itself; null where it refers to other columns of the parent. */
+function refersTo(parent: MigratedTable, child: MigratedTable | undefined, childRow: string): string | null {
+  if (child?.tenant.kind !== 'parent') return null;
+  const values = keyValues(parent, 'wanted.row_key');
+  const pairs = child.tenant.on.map(({ column, parentColumn }) => {
+    const value = values[parent.key.findIndex(({ name }) => name === parentColumn)];
+    return value === undefined ? null : `${childRow}.${quoteIdentifier(column)} = ${value}`;
+  });
+  return pairs.includes(null) ? null : pairs.join(' AND ');
 }
 
 function joined(child: MigratedTable | undefined, childRow: string, parentRow: string): string {

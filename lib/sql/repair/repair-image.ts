@@ -89,8 +89,11 @@ ORDER BY i.row_key LIMIT $5::integer`,
   };
 }
 
-/** Of these rows, those that are not as they were before the repair. */
+/** Of these rows, those that are not as they were before the repair, in the columns that a repair writes. */
 export function unlikeImages(table: MigratedTable, repair: string, rowKeys: readonly string[]): Statement {
+  const isOwned = table.targetOwned.length > 0;
+  const written = (json: string) =>
+    isOwned ? `(${json}::jsonb - ARRAY(SELECT json_array_elements_text($4::json)))` : json;
   return {
     text: `
 SELECT i.row_key FROM crossfade.repair_image AS i
@@ -98,7 +101,7 @@ LEFT JOIN LATERAL (
   SELECT ${capturedJson(table.targetColumns, 'r')} AS now FROM ${quoteRelation(table)} AS r WHERE ${matchesRowKey(table, 'r', 'i.row_key')}
 ) AS p ON true
 WHERE i.repair = $2::text AND i.table_name = $1::text AND i.row_key IN (SELECT json_array_elements_text($3::json))
-  AND p.now::text IS DISTINCT FROM i.row::text`,
-    values: [table.name, repair, JSON.stringify(rowKeys)],
+  AND ${written('p.now')}::text IS DISTINCT FROM ${written('i.row')}::text`,
+    values: [table.name, repair, JSON.stringify(rowKeys), ...(isOwned ? [JSON.stringify(table.targetOwned)] : [])],
   };
 }

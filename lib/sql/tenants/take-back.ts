@@ -56,12 +56,16 @@ SELECT row_key FROM gone ORDER BY row_key`,
   };
 }
 
-/** Rows come back by key, whether the receiver still has them or not. */
+/**
+ * Rows come back by key, whether the receiver still has them or not. A repair writes no column that the target owns, so its undo
+ * leaves those of a row that is there as the target has filled them since.
+ */
 export function restoreRows(table: MigratedTable, request: TakeBack): Statement {
   const columns = table.targetColumns.filter((column) => !column.generated);
   const names = columns.map(({ name }) => quoteIdentifier(name));
   const key = table.key.map(({ name }) => name);
-  const assigned = columns.filter(({ name, identity }) => !key.includes(name) && identity !== 'always');
+  const kept = request.repair === undefined ? key : [...key, ...table.targetOwned];
+  const assigned = columns.filter(({ name, identity }) => !kept.includes(name) && identity !== 'always');
   const update =
     assigned.length === 0
       ? 'NOTHING'

@@ -132,6 +132,67 @@ describe('the drift gate', () => {
     );
   });
 
+  it('takes unsettled rows and rows set aside for neither clean nor drift', () => {
+    const tables = [{ table: 'orders', rows: 1_000_000, unsettled: 4, setAside: 6 }];
+    const cycles = [...hourly(0, 40), aCycle(41, { tables }), ...hourly(42, 80)];
+
+    const judgement = judge(cycles, 80);
+
+    expect(judgement).toMatchObject({ pass: false, drift: 0, ratePercent: 0, since: at(42).toISOString() });
+    expect(judge(cycles.slice(0, 42), 41).reasons.join()).toContain('left 10 of 1000000 rows unsettled or set aside');
+    expect(judge(cycles, 80, { missedCycle: 'pause' })).toMatchObject({ pass: true, drift: 0 });
+  });
+
+  it('adds them to the drift when it asks whether a cycle and a window pass', () => {
+    const unproven = (drift: number, rows: number) => hourly(0, 72, { drift, unproven: rows });
+
+    expect(judge(unproven(0, 9), 72).pass).toBe(true);
+    expect(judge(unproven(5, 4), 72, {}, 5).pass).toBe(true);
+    expect(judge(unproven(5, 5), 72, {}, 5).cycles).toBe(0);
+    expect(judge(unproven(5, 4), 72, {}, 6)).toMatchObject({ pass: false, drift: 6 });
+    expect(judge(hourly(0, 72, { rows: 99_999, unproven: 1 }), 72).pass).toBe(false);
+  });
+
+  it('does not run on full passes over nothing', () => {
+    expect(judge(hourly(0, 80, { rows: 0 }), 80)).toMatchObject({ pass: false, cycles: 0, cleanMs: 0 });
+    expect(judge([...hourly(0, 72), ...hourly(73, 80, { rows: 0 })], 80).pass).toBe(false);
+    expect(judge([...hourly(0, 60), ...hourly(61, 80, { rows: 0, scopeKind: 'window' })], 80).pass).toBe(true);
+  });
+
+  it('rows that are neither never help, are no drift, and fit under the limit in every window that passes (properties)', () => {
+    const cycles = fc.array(
+      fc.record({
+        drift: fc.oneof({ weight: 30, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 12 })),
+        unproven: fc.oneof({ weight: 30, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 12 })),
+      }),
+      { minLength: 73, maxLength: 110 },
+    );
+    let passed = 0;
+    fc.assert(
+      fc.property(cycles, fc.boolean(), (drawn, restarts) => {
+        const log = drawn.map((cycle, hour) => aCycle(hour, cycle));
+        const settled = log.map((cycle) => ({ ...cycle, unproven: 0 }));
+        const missedCycle = restarts ? 'restart' : 'pause';
+
+        const judgement = judge(log, log.length - 1, { missedCycle });
+
+        const without = judge(settled, log.length - 1, { missedCycle });
+        expect(judgement.cleanMs).toBeLessThanOrEqual(without.cleanMs);
+        const inWindow = log.filter(({ startedAt }) => judgement.since !== null && startedAt >= judgement.since);
+        expect(judgement.drift).toBe(inWindow.reduce((sum, { drift }) => sum + drift, 0));
+        if (!judgement.pass) return;
+        passed += 1;
+        const counted = inWindow.filter(({ drift, unproven = 0 }) => drift + unproven < 10);
+        if (restarts) expect(counted).toEqual(inWindow);
+        // 10 of 1 000 000 rows are the limit.
+        const worst = Math.max(...counted.map(({ unproven = 0 }) => unproven));
+        expect(judgement.drift + worst).toBeLessThan(10);
+      }),
+      { numRuns: 300, seed: 7 },
+    );
+    expect(passed).toBeGreaterThan(0);
+  });
+
   it('never passes before its time, with a dirty cycle in its window, or on silence (properties)', () => {
     const cycles = fc.array(
       fc.record({

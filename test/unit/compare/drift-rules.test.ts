@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inPages } from '../../../lib/domain/chunk.ts';
 import { fingerprintFor } from '../../../lib/domain/digest.ts';
-import { driftKindOf, judgeRow, type RowSight } from '../../../lib/domain/drift.ts';
+import { driftKindOf, judgeRow, type RowSight, standOf } from '../../../lib/domain/drift.ts';
 import { firesDriftAlert } from '../../../lib/domain/drift-alert.ts';
 import { upperBoundPercent } from '../../../lib/domain/drift-bound.ts';
 import { forecastSeconds, type Pace, paceNext } from '../../../lib/domain/pacing.ts';
@@ -22,22 +22,22 @@ describe('judging a row', () => {
     const different = sight('a', 'b');
 
     expect(judgeRow(undefined, different)).toBe('moving');
-    expect(judgeRow(different, different)).toBe('drift');
+    expect(judgeRow(standOf(different), different)).toBe('drift');
   });
 
   it('is not drift while an event is open, nor in the first read after it', () => {
-    expect(judgeRow(sight('a', 'b'), sight('a', 'b', true))).toBe('in-flight');
-    expect(judgeRow(sight('a', 'b', true), sight('a', 'b'))).toBe('moving');
+    expect(judgeRow(standOf(sight('a', 'b')), sight('a', 'b', true))).toBe('in-flight');
+    expect(judgeRow(standOf(sight('a', 'b', true)), sight('a', 'b'))).toBe('moving');
   });
 
   it('still moves when either side changed between the reads', () => {
-    expect(judgeRow(sight('a', 'b'), sight('c', 'b'))).toBe('moving');
-    expect(judgeRow(sight('a', 'b'), sight('a', 'c'))).toBe('moving');
+    expect(judgeRow(standOf(sight('a', 'b')), sight('c', 'b'))).toBe('moving');
+    expect(judgeRow(standOf(sight('a', 'b')), sight('a', 'c'))).toBe('moving');
   });
 
   it('has converged when both stores agree, also on having no such row', () => {
-    expect(judgeRow(sight('a', 'b'), sight('c', 'c'))).toBe('converged');
-    expect(judgeRow(sight('a', null), sight(null, null))).toBe('converged');
+    expect(judgeRow(standOf(sight('a', 'b')), sight('c', 'c'))).toBe('converged');
+    expect(judgeRow(standOf(sight('a', null)), sight(null, null))).toBe('converged');
   });
 
   it('is missing, extra or different as the receiver stands, whichever store that is', () => {

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judgeRow, type RowSight, type Verdict } from '../../../lib/domain/drift.ts';
+import { judgeRow, type RowSight, type Stand, standOf, type Verdict } from '../../../lib/domain/drift.ts';
 
 /** Few enough that a row comes back to what it was. */
 type Content = 'a' | 'b' | null;
@@ -145,13 +145,13 @@ function look(world: World, between: readonly (readonly Action[])[], weakness: W
 
 /** Rounds as `settle` makes them, until there is a verdict. */
 function settle(world: World, between: readonly (readonly Action[])[], weakness: Weakness = {}): Verdict {
-  let before: RowSight | undefined;
+  let before: Stand | undefined;
   let verdict: Verdict = 'converged';
   for (let round = 0; round * READS.length < between.length; round++) {
     const now = look(world, between.slice(round * READS.length, (round + 1) * READS.length), weakness);
     verdict = judgeRow(before, now);
     if (verdict === 'converged' || verdict === 'drift' || (verdict === 'in-flight' && round > 0)) return verdict;
-    before = now;
+    before = standOf(now);
   }
   return verdict;
 }

@@ -116,6 +116,40 @@ describe('the clocks of tables', () => {
   });
 });
 
+describe('ticks that are not to the minute', () => {
+  it('a cycle that comes half a tick early or late, or by hand between two ticks, is no missed one', () => {
+    const late = (hour: number) => aCycle(hour + ((hour % 3) - 1) / 2);
+    const byHand = [20.3, 20.6, 40.1].map((hour) => aCycle(hour));
+
+    expect(judge(hourly(0, 73, late), 73.5).pass).toBe(true);
+    expect(judge([...hourly(0, 72), ...byHand], 72)).toMatchObject({ pass: true, cleanMs: 72 * HOUR });
+  });
+
+  it('drift that a cycle by hand finds between two ticks starts the clock again', () => {
+    expect(judge([...hourly(0, 72), aCycle(40.5, { orders: 200 })], 72).overall.cleanMs).toBe(31 * HOUR);
+  });
+});
+
+describe('rows that are neither clean nor drift', () => {
+  it('hold the clock of their own table and tenant', () => {
+    const log = hourly(0, 72, (hour) => {
+      const whole = aCycle(hour);
+      if (hour !== 60) return whole;
+      const tables = whole.tables.map((each) => (each.table === 'currencies' ? { ...each, setAside: 1 } : each));
+      return { ...whole, tables, byTenant: { globex: { rows: 900, drift: 0, unproven: 1 } } };
+    });
+
+    const clocks = judge(log, 72, {}, ['acme', 'globex']);
+
+    expect(clocks.overall).toMatchObject({ pass: true, drift: 0 });
+    const refusing = [...clocks.tables, ...clocks.tenants].filter(({ pass }) => !pass);
+    expect(refusing.map(({ subject, drift }) => [subject, drift])).toEqual([
+      ['currencies', 0],
+      ['globex', 0],
+    ]);
+  });
+});
+
 describe('the clocks of tenants', () => {
   it('let no large tenant hide a small one, and judge shared rows as one more', () => {
     const small = { '*': { rows: 180, drift: 0 }, globex: { rows: 900, drift: 1 } };
@@ -164,6 +198,15 @@ describe('what runs the clock, and what only counts', () => {
     const log = [aCycle(0), ...hourly(1, 72, (hour) => aCycle(hour, {}, { ...covering, scopeKind }))];
 
     expect(judgeDrift(log, RULE, ['acme'], at(72)).pass).toBe(false);
+  });
+
+  it('full passes that only count rows do not make it run, for everything, a table or a tenant', () => {
+    const log = hourly(0, 72, (hour) => aCycle(hour, {}, { mode: 'count' }));
+
+    const clocks = judge(log, 72);
+
+    expect(clocks).toMatchObject({ pass: false, cleanMs: 0 });
+    expect([...clocks.tables, ...clocks.tenants].filter(({ pass }) => pass)).toEqual([]);
   });
 
   it.each(['sample', 'keys'] as const)('a %s cycle that fails does not stop it', (scopeKind) => {
