@@ -30,7 +30,7 @@ beforeAll(async () => {
      CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents);
      CREATE TYPE mood AS ENUM ('calm')`,
   );
-  api = await startTestDataApi({ limits: { statementMs: 400 }, now: () => time });
+  api = await startTestDataApi({ limits: { statementMs: 1_500 }, now: () => time });
 });
 
 afterAll(() => api.stop());
@@ -250,7 +250,7 @@ describe('limits', () => {
 
   test('a statement may go on after its time', async () => {
     await expectError(
-      execute('WITH slow AS MATERIALIZED (SELECT pg_sleep(0.6)) INSERT INTO parents SELECT 501 FROM slow', [], {
+      execute('WITH slow AS MATERIALIZED (SELECT pg_sleep(2)) INSERT INTO parents SELECT 501 FROM slow', [], {
         continueAfterTimeout: true,
       }),
       'StatementTimeoutException',
