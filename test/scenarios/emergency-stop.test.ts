@@ -1,5 +1,4 @@
 /** The emergency stop: nothing is written to the target within seconds, by whomever, and everything goes on when it is taken off. */
-import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MemoryFlags } from '../../lib/adapters/memory/flags.ts';
 import { copy } from '../../lib/application/backfill/copy.ts';
@@ -16,10 +15,13 @@ import { aMigration, type TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
 
 const SQL = 'CREATE TABLE public.notes (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text)';
-const PLAN = 'tenants: { column: tenant_id }\ntables: { notes: }\nrelay: { shards: 2, batchRows: 5 }';
+/** One shard: the sleep of an idle one would carry an imagined clock past the other's work. */
+const PLAN = 'tenants: { column: tenant_id }\ntables: { notes: }\nrelay: { shards: 1, batchRows: 5 }';
 const STOP = { by: 'somebody', at: '2026-01-05T12:00:00.000Z', why: 'target overloaded' };
-/** Rows that wait: many batches. */
+/** Rows that wait: 80 batches, 20 s on the clock of `slowDeps`. */
 const BACKLOG = 400;
+/** What a batch takes on the clock of `slowDeps`, however fast the machine is. */
+const BATCH_MS = 250;
 
 let notes: TestMigration;
 
@@ -50,59 +52,51 @@ const rowsOnTarget = async () => Number((await notes.target.query('SELECT count(
 const statesOf = async () =>
   (await notes.legacy.query('SELECT state, count(*)::int AS n FROM crossfade.outbox GROUP BY 1 ORDER BY 1')).rows;
 
-/** Every look at the clock takes 5 ms, so that time passes while there is work, too. */
-function tickingDeps(deps: Deps): { readonly deps: Deps; readonly elapsed: () => number } {
+/** A clock that sleeps and `pass` move. */
+function imaginedClock(lookMs: number) {
   let now = Date.parse('2026-01-05T12:00:00.000Z');
-  const start = now;
+  const pass = (ms: number) => {
+    now += ms;
+  };
   const clock = {
     now: () => {
-      now += 5;
+      pass(lookMs);
       return new Date(now);
     },
-    sleep: async (ms: number) => {
-      now += ms;
-    },
+    sleep: async (ms: number) => pass(ms),
   };
-  return { deps: { ...deps, clock }, elapsed: () => now - start };
+  return { clock, pass };
 }
 
-/** Twice as fast as the machine's: what is measured is how long real batches go on, which no imagined clock can tell. */
-function fasterDeps(deps: Deps): { readonly deps: Deps; readonly elapsed: () => number } {
-  const began = performance.now();
-  const elapsed = () => 2 * (performance.now() - began);
-  const clock = {
-    now: () => new Date(Date.parse('2026-01-05T12:00:00.000Z') + elapsed()),
-    sleep: (ms: number) => setTimeout(ms / 2),
-  };
-  return { deps: { ...deps, clock }, elapsed };
-}
+/** Every look at the clock takes 5 ms, so that time passes while there is work, too. */
+const tickingDeps = (deps: Deps): Deps => ({ ...deps, clock: imaginedClock(5).clock });
 
 /** Runs the real relay over the backlog, and stops it after its third batch. */
 async function stopMidway(
   base: Deps,
 ): Promise<{ report: RelayReport; stoppedAt: number; lastAt: number; left: number }> {
   await notes.legacy.query(`INSERT INTO notes SELECT n, 'acme', 'x' FROM generate_series(1, ${BACKLOG}) AS n`);
-  const { deps, elapsed } = fasterDeps(base);
+  const { clock, pass } = imaginedClock(0);
   let stoppedAt = 0;
   let lastAt = 0;
   let batches = 0;
   const metrics = {
-    ...deps.metrics,
-    record: (...what: Parameters<typeof deps.metrics.record>) => {
+    ...base.metrics,
+    record: (...what: Parameters<typeof base.metrics.record>) => {
       if (what[0] === 'delivered') {
+        pass(BATCH_MS);
         batches += 1;
-        lastAt = elapsed();
+        lastAt = clock.now().getTime();
         if (batches === 3) {
-          stoppedAt = elapsed();
-          void setStop(deps, true);
+          stoppedAt = lastAt;
+          void setStop(base, true);
         }
       }
-      deps.metrics.record(...what);
+      base.metrics.record(...what);
     },
   };
-  const report = await runRelay({ ...deps, metrics }, 'forward', {
-    until: new Date(deps.clock.now().getTime() + 6_000),
-  });
+  const until = new Date(clock.now().getTime() + 12_000);
+  const report = await runRelay({ ...base, clock, metrics }, 'forward', { until });
   return { report, stoppedAt, lastAt, left: BACKLOG - (await rowsOnTarget()) };
 }
 
@@ -130,7 +124,7 @@ describe('the emergency stop', () => {
     await stopMidway(notes.deps);
 
     await setStop(notes.deps, false);
-    await runRelay(tickingDeps(notes.deps).deps, 'forward', { until: new Date('2026-01-05T12:01:00.000Z') });
+    await runRelay(tickingDeps(notes.deps), 'forward', { until: new Date('2026-01-05T12:01:00.000Z') });
 
     expect(await statesOf()).toEqual([{ state: 'published', n: BACKLOG }]);
     expect(await rowsOnTarget()).toBe(BACKLOG);
@@ -170,11 +164,12 @@ describe('the emergency stop', () => {
       ...notes.deps.documents,
       get: () => Promise.reject(new Error('the control table cannot be reached')),
     };
-    const { deps } = tickingDeps({ ...notes.deps, documents });
+    const deps = tickingDeps({ ...notes.deps, documents });
 
     await runRelay(deps, 'forward', { until: new Date(deps.clock.now().getTime() + 3_000) });
     const blind = await rowsOnTarget();
-    await runRelay(notes.deps, 'forward', { until: new Date(Date.now() + 300) });
+    const sighted = tickingDeps(notes.deps);
+    await runRelay(sighted, 'forward', { until: new Date(sighted.clock.now().getTime() + 3_000) });
 
     expect(blind).toBe(0);
     expect(await rowsOnTarget()).toBe(1);
