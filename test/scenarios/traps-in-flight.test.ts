@@ -168,6 +168,14 @@ describe('a row that follows a parent to another tenant', () => {
     expect(await settleTwice('toys', '[200]')).toEqual(NOTHING);
   });
 
+  it('is drift when it is in the target alone and the source never deleted it: no move explains that either', async () => {
+    await settle(test);
+    await test.legacy.query(`UPDATE owners SET tenant_id = 'umbrella' WHERE id = 2`);
+    await plant(`INSERT INTO toys VALUES (666, 20, 'rogue')`);
+
+    expect(keysOf((await settleTwice('toys', '[666]')).drift)).toEqual(['toys [666]']);
+  });
+
   it('says so when the move of its parent was set aside', async () => {
     await test.legacy.query(
       `UPDATE crossfade.outbox SET state = 'dead', reason = 'out of tries' WHERE state = 'pending'`,

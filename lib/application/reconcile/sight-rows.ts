@@ -55,7 +55,8 @@ export async function sightRows(
       version: record?.version ?? null,
     };
   });
-  return withAncestors(migration, { source, receiver }, table, sights);
+  const gone = rowKeys.filter((rowKey) => atSource.get(rowKey)?.digest == null);
+  return withAncestors(migration, { source, receiver }, table, sights, gone);
 }
 
 /** A parked event that is older than what the receiver holds would be refused: whatever differs, it does not explain it. */
@@ -85,6 +86,7 @@ async function withAncestors(
   { source, receiver }: { readonly source: StoreName; readonly receiver: StoreName },
   table: MigratedTable,
   sights: readonly RowSight[],
+  gone: readonly string[],
 ): Promise<readonly RowSight[]> {
   const alone = sights.filter(({ legacy, target, inFlight }) => !inFlight && (legacy === null) !== (target === null));
   const keys = alone.map(({ rowKey }) => rowKey);
@@ -94,7 +96,7 @@ async function withAncestors(
     ...(await ask<AncestorRow>(migration, source, lookUp)),
     ...(await ask<AncestorRow>(migration, receiver, lookUp)),
   ];
-  const moving = await ask<AncestorMoveRow>(migration, source, ancestorMoves(ancestors));
+  const moving = await ask<AncestorMoveRow>(migration, source, ancestorMoves(table.name, ancestors, gone));
   const moves = new Map(moving.map((move) => [move.row_key, move]));
   return sights.map((sight) =>
     moves.has(sight.rowKey) ? { ...sight, ...progressOf(moves.get(sight.rowKey)) } : sight,

@@ -44,8 +44,13 @@ CROSS JOIN LATERAL (SELECT ${rowKeyOf(parent, `d${depth}`)} AS row_key FROM ${pa
   return levels.length === 0 ? null : { text: levels.join('\nUNION ALL'), values: [JSON.stringify(rowKeys)] };
 }
 
-/** Which of these rows have an ancestor whose move is not over, by the source's outbox. */
-export function ancestorMoves(ancestors: readonly AncestorRow[]): Statement {
+/**
+ * Which of these rows have an ancestor whose move is not over, by the source's outbox.
+ *
+ * @param gone row keys of `table` that the source does not have at all. A move explains such a row only where the source says
+ * that it was deleted behind the move, in a tenant that is off: without that, somebody else put it into the receiver.
+ */
+export function ancestorMoves(table: string, ancestors: readonly AncestorRow[], gone: readonly string[]): Statement {
   return {
     text: `
 SELECT DISTINCT ON (row_key) wanted.row_key, bool_or(o.state IN ('pending', 'retry')) OVER (PARTITION BY wanted.row_key) AS moving, o.state,
@@ -53,7 +58,9 @@ SELECT DISTINCT ON (row_key) wanted.row_key, bool_or(o.state IN ('pending', 'ret
 FROM json_to_recordset($1::json) AS wanted(row_key text, ancestor text, ancestor_key text)
 JOIN crossfade.outbox AS o ON o.table_name = wanted.ancestor AND o.row_key = wanted.ancestor_key
 WHERE o.state IN ('pending', 'retry', 'parked', 'dead') AND o.old_tenant <> o.new_tenant
+  AND (wanted.row_key NOT IN (SELECT json_array_elements_text($3::json))
+       OR EXISTS (SELECT FROM crossfade.outbox AS own WHERE own.state = 'suppressed' AND own.seq > o.seq AND own.table_name = $2::text AND own.row_key = wanted.row_key))
 ORDER BY row_key, o.state IN ('parked', 'dead') DESC, o.seq DESC`,
-    values: [JSON.stringify(ancestors)],
+    values: [JSON.stringify(ancestors), table, JSON.stringify(gone)],
   };
 }
