@@ -10,7 +10,7 @@ import { NODE_FOLDER } from '../lib/local/checkout.ts';
 import type { Plan } from '../lib/plan/plan.ts';
 import { ROLE_PURPOSES } from '../lib/plan/stores.ts';
 import type { Databases, SqlStore } from '../lib/ports/sql.ts';
-import type { FrontOptions } from './data-api-front-process.ts';
+import type { FrontOptions, FrontTraffic } from './data-api-front-process.ts';
 import { type BenchRoles, urlAs } from './engine-deps.ts';
 import type { BenchServers, Urls } from './servers.ts';
 
@@ -20,6 +20,8 @@ export interface Front {
   sections(urls: Urls, roles: BenchRoles): Pick<Plan, StoreName>;
   /** Sessions of Crossfade's roles, through the front. */
   open(urls: Urls, roles: BenchRoles): Databases;
+  /** What has gone through it since the last call. */
+  traffic(): Promise<FrontTraffic>;
   stop(): void;
 }
 
@@ -40,10 +42,17 @@ export async function startFront(servers: BenchServers): Promise<Front> {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, CROSSFADE_BENCH_FRONT: JSON.stringify(options) },
   });
-  const url = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).once('line', resolve);
-    child.once('exit', (code) => reject(new Error(`the Data API front ended with code ${code}`)));
-  });
+  const lines = createInterface({ input: child.stdout });
+  const nextLine = () =>
+    new Promise<string>((resolve, reject) => {
+      const fail = (code: number | null) => reject(new Error(`the Data API front ended with code ${code}`));
+      child.once('exit', fail);
+      lines.once('line', (line) => {
+        child.off('exit', fail);
+        resolve(line);
+      });
+    });
+  const url = await nextLine();
   const client = new RDSDataClient({
     endpoint: url,
     region: 'us-east-1',
@@ -84,6 +93,12 @@ export async function startFront(servers: BenchServers): Promise<Front> {
         },
         close: async () => {},
       };
+    },
+    traffic: async () => {
+      const line = nextLine();
+      child.stdin.write('\n');
+      // Written by the process.
+      return JSON.parse(await line) as FrontTraffic;
     },
     stop: () => {
       client.destroy();

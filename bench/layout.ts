@@ -3,6 +3,7 @@ import Table from 'cli-table3';
 import { BORDERLESS } from '../lib/cli/render/layout.ts';
 import type { Machine } from './machine.ts';
 import { costOf, type Drained, type Measured, rateOf } from './measure.ts';
+import type { SuiteResult } from './suite.ts';
 import { median, type Verdict } from './verdict.ts';
 
 const BAR = 24;
@@ -28,12 +29,29 @@ export function renderTable(
   return table.toString().replaceAll(/ +$/gm, '');
 }
 
-export function renderMachine(machine: Machine, settings: Readonly<Record<string, string>>): readonly string[] {
+function renderMachine(machine: Machine, settings: Readonly<Record<string, string>>): readonly string[] {
   const shown = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   return [
     `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, kernel ${machine.kernel}; load ${machine.loadBefore} before, ${machine.loadAfter} after`,
     `Node ${machine.node}, PostgreSQL ${machine.postgres}, data ${machine.dataIn === 'memory' ? 'in memory' : 'on disk'}, driver, front and servers on the same cores; ${shown.join(' ')}`,
   ];
+}
+
+/** The frame of every report: what was run and where, what was measured, how it stands to what was asked for, and what is missing. */
+export function renderFrame(
+  result: SuiteResult,
+  { what, unit, asked }: { readonly what: string; readonly unit: string; readonly asked: string },
+  sections: readonly string[],
+): string {
+  const quick = result.quick ? ` — quick: too few ${unit}s for a judgement` : '';
+  const parts = [
+    `${what}; ${result.at}, ${Math.round(result.seconds)} s${quick}`,
+    ...renderMachine(result.machine, result.settings),
+    ...sections,
+    renderVerdicts(`asked for (${asked})`, result.verdicts),
+    ...renderSkipped(result.skipped),
+  ];
+  return `${parts.join('\n\n')}\n`;
 }
 
 /** @param unit what is counted: `event`, `row`. */
@@ -58,7 +76,7 @@ export function renderRates(drained: readonly Measured[], unit: string): string 
   return renderTable([`${unit}s/s`, 'median', 'best', 'n', `CPU µs/${unit}`, 'of it client', ''], rows, true);
 }
 
-export function renderVerdicts(head: string, verdicts: readonly Verdict[]): string {
+function renderVerdicts(head: string, verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ what, value, unit, floor, goal, outcome }) => {
     const show = (number: number | null) =>
       number === null ? '' : unit === '' ? number.toFixed(2) : `${whole(number)}${unit === 'ms' ? ' ms' : unit}`;
@@ -67,7 +85,7 @@ export function renderVerdicts(head: string, verdicts: readonly Verdict[]): stri
   return renderTable([head, 'value', 'bound', 'goal', ''], rows, true);
 }
 
-export function renderSkipped(skipped: readonly string[]): readonly string[] {
+function renderSkipped(skipped: readonly string[]): readonly string[] {
   return skipped.length === 0 ? [] : [`Not measured:\n${skipped.map((line) => `  ${line}`).join('\n')}`];
 }
 

@@ -5,10 +5,9 @@ import { parseArgs } from 'node:util';
 import { reconcileSuite } from './reconcile/suite.ts';
 import { relaySuite } from './relay/suite.ts';
 import type { Suite, SuiteOptions, SuiteResult } from './suite.ts';
+import { renderUsage, SIZES, type SuiteName } from './usage.ts';
 
-const SUITES = { relay: relaySuite, reconcile: reconcileSuite } as const satisfies Record<string, Suite>;
-const USAGE = `usage: npm run bench -- relay [--quick] [--json] [--only ${relaySuite.parts.join(',')}] [--events <even number>] [--rounds <number>]
-       npm run bench -- reconcile [--quick] [--json] [--only ${reconcileSuite.parts.join(',')}] [--rows <number>] [--rounds <number>]`;
+const SUITES = { relay: relaySuite, reconcile: reconcileSuite } as const satisfies Record<SuiteName, Suite>;
 const FAILED = 1;
 const WRONG_USAGE = 2;
 const RESULTS = join(import.meta.dirname, 'results');
@@ -17,9 +16,13 @@ const RESULTS = join(import.meta.dirname, 'results');
 process.exit(await main(process.argv.slice(2)));
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(renderUsage(SUITES));
+    return 0;
+  }
   const parsed = parse(args);
   if (parsed === undefined) {
-    console.error(USAGE);
+    console.error(renderUsage(SUITES));
     return WRONG_USAGE;
   }
   try {
@@ -68,8 +71,8 @@ function parse(args: readonly string[]): Parsed | undefined {
     if (positionals.length !== 1 || (name !== 'relay' && name !== 'reconcile')) return undefined;
     const suite: Suite = SUITES[name];
     const parts = values.only?.split(',') ?? suite.parts;
-    const foreign = name === 'relay' ? values.rows : values.events;
-    const size = name === 'relay' ? values.events : values.rows;
+    const foreign = SIZES[name] === 'events' ? values.rows : values.events;
+    const size = values[SIZES[name]];
     const numbers = [size, values.rounds].filter((text) => text !== undefined);
     const isUsable =
       foreign === undefined &&

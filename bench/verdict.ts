@@ -46,6 +46,11 @@ export function atMost(
   return { what, value, unit, floor: limit, goal, outcome: outcome() };
 }
 
+/** What is asked for is asked of a full run. */
+export function unjudged(verdict: Verdict): Verdict {
+  return { ...verdict, outcome: verdict.value === null ? 'not measured' : 'reported' };
+}
+
 export function medianRate(drained: readonly Measured[], id: string): number | null {
   const runs = drained.find((measured) => measured.id === id)?.runs ?? [];
   return runs.length === 0 ? null : median(runs.map(rateOf));

@@ -16,7 +16,7 @@ import { type BenchRoles, benchDeps, type Copy, copyStores, openAs, urlAs } from
 import { timed, type Variant } from '../measure.ts';
 import type { Peers } from '../npm-peers.ts';
 import { type BenchServers, readOne, type Urls, withClient } from '../servers.ts';
-import { TENANTS } from './orders.ts';
+import { TENANTS } from './planted.ts';
 import type { Pair } from './states.ts';
 
 const PLAN = `tenants: { column: tenant_id }

@@ -6,7 +6,7 @@ import { planComparison } from '../../lib/application/reconcile/comparison.ts';
 import type { DigestForm } from '../../lib/domain/digest.ts';
 import type { Databases } from '../../lib/ports/sql.ts';
 import { benchDeps } from '../engine-deps.ts';
-import { TENANTS } from './orders.ts';
+import { TENANTS } from './planted.ts';
 import { checkFound, PLAN_SECTIONS, type State } from './states.ts';
 
 export interface CompareReport {

@@ -37,12 +37,26 @@ export function engineVariant(
   };
 }
 
-/** @throws {Error} unless it found exactly what was planted. */
-export async function compareInProcess(state: State, form: DigestForm): Promise<EngineRun> {
+/** MB that V8 may have for what lives and for garbage; with the default it collects when it must, and a longer run looks larger. */
+export const SMALL_HEAP = 32;
+const SMALL_HEAP_FLAGS = [`--max-old-space-size=${SMALL_HEAP}`, '--max-semi-space-size=1'];
+
+/** Peak resident memory of the fast form in a heap of {@link SMALL_HEAP}, MB. @throws {Error} when that is not enough. */
+export async function peakInSmallHeap(state: State): Promise<number> {
+  const { report } = await compareInProcess(state, 'fast', SMALL_HEAP_FLAGS);
+  return report.maxRssMb;
+}
+
+/** @param flags of Node. @throws {Error} unless it found exactly what was planted. */
+export async function compareInProcess(
+  state: State,
+  form: DigestForm,
+  flags: readonly string[] = [],
+): Promise<EngineRun> {
   const order: CompareOrder = { urls: state.urls, roles: state.roles, form };
   const { drained, code, stdout, stderr } = await runChild(
     join(NODE_FOLDER, 'node'),
-    [join(import.meta.dirname, 'compare-process.ts')],
+    [...flags, join(import.meta.dirname, 'compare-process.ts')],
     { events: state.rows, env: { ...CACHE, CROSSFADE_BENCH_COMPARE: JSON.stringify(order) }, limitMs: LIMIT_MS },
   );
   if (code !== 0) throw new Error(`the engine's process ended with ${code}: ${reasonIn(stderr)}`);

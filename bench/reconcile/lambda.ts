@@ -1,10 +1,11 @@
 /** A cycle's comparison in Lambda functions of the AWS emulator, called as the state machine calls them, without the machine's own waits. */
 import type { Run, StepEvent, StepResult } from '../../lib/contracts/machine-io.ts';
+import { inPages } from '../../lib/domain/chunk.ts';
 import type { Front } from '../data-api-front.ts';
 import { benchDeps, openAs } from '../engine-deps.ts';
 import { type BenchFunction, type LambdaHost, startLambdaHost } from '../lambda-host.ts';
 import type { Deployed } from './deployed.ts';
-import { TENANTS } from './orders.ts';
+import { TENANTS } from './planted.ts';
 import { PLAN_SECTIONS, type State } from './states.ts';
 
 /** Functions at once: as many as the machine has cores, which the servers share. */
@@ -19,17 +20,15 @@ export async function compareInLambda(front: Front, state: State): Promise<Deplo
     const { plan } = benchDeps(openAs(state.urls, state.roles), PLAN_SECTIONS);
     const reconcile = await host.deploy({ ...plan, ...front.sections(state.urls, state.roles) });
     const startMs = await timeOf(() => openContainers(reconcile));
+    await front.traffic();
     let planned: unknown = null;
     const planMs = await timeOf(async () => {
       planned = await step(reconcile, { step: 'plan-chunks', run: RUN, data: null });
     });
-    const { chunks } = planned as { readonly chunks: { readonly Key: string } };
+    const { chunks, itemsPerCall } = planned as PlannedChunks;
     // The list that plan-chunks wrote.
     const items = JSON.parse((await host.objects.get(chunks.Key)) ?? '[]') as readonly unknown[];
-    const perCall = plan.reconcile.chunksPerBatch;
-    const batches = Array.from({ length: Math.ceil(items.length / perCall) }, (_, place) =>
-      items.slice(place * perCall, (place + 1) * perCall),
-    );
+    const batches = inPages(items, itemsPerCall);
     const compareMs = await timeOf(async () => {
       const queue = batches.values();
       const work = async () => {
@@ -40,6 +39,7 @@ export async function compareInLambda(front: Front, state: State): Promise<Deplo
     const settleMs = await timeOf(() => step(reconcile, { step: 'settle', run: RUN, data: planned }));
     await checkCycle(host, state);
     return {
+      way: 'lambda',
       id: `lambda/${state.name}`,
       title: `engine in Lambda (emulator), Data API front, ${state.name}`,
       rows: state.rows,
@@ -48,10 +48,18 @@ export async function compareInLambda(front: Front, state: State): Promise<Deplo
       compareMs,
       settleMs,
       calls: batches.length + 2,
+      items: items.length,
+      traffic: await front.traffic(),
     };
   } finally {
     await host.stop();
   }
+}
+
+/** What plan-chunks hands to the Distributed Map. */
+interface PlannedChunks {
+  readonly chunks: { readonly Key: string };
+  readonly itemsPerCall: number;
 }
 
 const RUN: Run = {

@@ -1,7 +1,7 @@
 /** pg_comparator 2.3.2: hashes each table once into a temporary one beside it, by its C extension, and looks for differences in those. */
 import { runChild } from '../child.ts';
 import type { Variant } from '../measure.ts';
-import { ORDER_COLUMNS } from './orders.ts';
+import { ORDER_COLUMNS } from '../orders.ts';
 import type { Comparator } from './peers.ts';
 import { checkFound, type State } from './states.ts';
 

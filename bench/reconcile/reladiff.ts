@@ -4,7 +4,7 @@
  */
 import { runChild } from '../child.ts';
 import type { Variant } from '../measure.ts';
-import { ORDER_COLUMNS } from './orders.ts';
+import { ORDER_COLUMNS } from '../orders.ts';
 import { checkFound, type State } from './states.ts';
 
 /** The fastest that were found for equal tables, and for scattered differences; and its defaults with four threads. */

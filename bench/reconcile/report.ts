@@ -1,32 +1,40 @@
 /** The result for a reader at a terminal: rates with bars, what the engine says of itself, how it grows, and what was asked for. */
-import { renderMachine, renderRates, renderSkipped, renderTable, renderVerdicts, whole } from '../layout.ts';
+import { renderFrame, renderRates, renderTable, whole } from '../layout.ts';
+import { costsOf, totalOf } from './costs.ts';
 import type { Deployed } from './deployed.ts';
+import { SMALL_HEAP } from './engine.ts';
 import { type Growth, type GrowthPoint, slopeOf } from './growth.ts';
 import type { EngineLine, Further, ReconcileResult } from './result.ts';
 
 export function renderReport(result: ReconcileResult): string {
-  const parts = [
-    `Reconciliation: ${whole(result.rows)} rows of 10 columns, about 270 bytes each; equal, drifted (140 rows scattered), 1 % changed; ${result.at}, ${Math.round(result.seconds)} s${result.quick ? ' — quick: too few rows for a judgement' : ''}`,
-    ...renderMachine(result.machine, result.settings),
-    'Rows a second of one side, process start included; every run found exactly what was planted.',
-    renderRates(result.drained, 'row'),
-    ...(result.engine.length === 0 ? [] : [renderEngine(result.engine)]),
-    ...(result.growth === null ? [] : [renderGrowth(result.growth)]),
-    ...(result.deployed.length === 0 ? [] : [renderDeployed(result.deployed, result.engine)]),
-    ...result.further.flatMap(renderFurther),
-    ...(result.backfill.length === 0 ? [] : [renderRates(result.backfill, 'row')]),
-    renderVerdicts('asked for (ratios of rates; more is better unless it says time or memory)', result.verdicts),
-    ...renderSkipped(result.skipped),
-  ];
-  return `${parts.join('\n\n')}\n`;
+  const { rows, drained, engine, growth, deployed, further, backfill } = result;
+  const frame = {
+    what: `Reconciliation: ${whole(rows)} rows of 10 columns, about 270 bytes each; equal, drifted (140 rows scattered), 1 % changed`,
+    unit: 'row',
+    asked: 'ratios of rates; more is better unless it says time or memory',
+  };
+  return renderFrame(result, frame, [
+    ...(drained.length === 0
+      ? []
+      : [
+          'Rows a second of one side, process start included; every run found exactly what was planted.',
+          renderRates(drained, 'row'),
+        ]),
+    ...(engine.length === 0 ? [] : [renderEngine(engine)]),
+    ...(growth === null ? [] : [renderGrowth(growth)]),
+    ...(deployed.length === 0 ? [] : [renderDeployed(deployed)]),
+    ...further.flatMap(renderFurther),
+    ...(backfill.length === 0 ? [] : [renderRates(backfill, 'row')]),
+  ]);
 }
 
-function renderFurther({ title, drained, engine, deployed }: Further): readonly string[] {
+function renderFurther({ title, drained, engine, deployed, smallHeapMb }: Further): readonly string[] {
   return [
     `${title}:`,
     renderRates(drained, 'row'),
     ...(engine.length === 0 ? [] : [renderEngine(engine)]),
-    ...(deployed.length === 0 ? [] : [renderDeployed(deployed, engine)]),
+    ...(smallHeapMb === null ? [] : [`${whole(smallHeapMb)} MB at its peak in a heap of ${SMALL_HEAP} MB`]),
+    ...(deployed.length === 0 ? [] : [renderDeployed(deployed)]),
   ];
 }
 
@@ -48,12 +56,12 @@ function renderEngine(lines: readonly EngineLine[]): string {
 
 function renderGrowth({ byRows, byChunks }: Growth): string {
   const table = renderTable(
-    ['growth, fast', 'chunks that differ', 'ms', 'peak MB'],
-    [...byRows, ...byChunks].map(({ rows, differingChunks, ms, maxRssMb }) => [
+    ['growth, fast', 'chunks that differ', 'ms', `peak MB, heap of ${SMALL_HEAP}`],
+    [...byRows, ...byChunks].map(({ rows, differingChunks, ms, smallHeapMb }) => [
       `${whole(rows)} rows`,
       differingChunks,
       whole(ms),
-      whole(maxRssMb),
+      whole(smallHeapMb),
     ]),
   );
   const lines = [
@@ -69,9 +77,9 @@ function lineOf(points: readonly GrowthPoint[], unit: string, x: (point: GrowthP
   return `${slope.perUnit.toFixed(1)} ms ${unit}, ${whole(slope.at0)} ms before the first, R² ${slope.fit.toFixed(3)}`;
 }
 
-function renderDeployed(lines: readonly Deployed[], engine: readonly EngineLine[]): string {
+function renderDeployed(lines: readonly Deployed[]): string {
   const table = renderTable(
-    ['through AWS interfaces', 'start ms', 'plan ms', 'compare ms', 'settle ms', 'calls', 'rows/s'],
+    ['through AWS interfaces', 'start ms', 'plan ms', 'compare ms', 'settle ms', 'calls', 'statements', 'rows/s'],
     lines.map((line) => [
       line.title,
       line.startMs === null ? '-' : whole(line.startMs),
@@ -79,26 +87,13 @@ function renderDeployed(lines: readonly Deployed[], engine: readonly EngineLine[
       whole(line.compareMs),
       line.settleMs === null ? '-' : whole(line.settleMs),
       line.calls,
+      whole(line.traffic.requests),
       whole((1000 * line.rows) / totalOf(line)),
     ]),
   );
-  return [table, ...explainCosts(lines, engine)].join('\n');
-}
-
-/** Where the time goes that `pg` in one process does not take. */
-function explainCosts(lines: readonly Deployed[], engine: readonly EngineLine[]): readonly string[] {
-  const direct = engine.find(({ id }) => id === 'fast/equal');
-  if (direct === undefined) return [];
-  return lines.map((line) => {
-    const more = whole(Math.max(0, totalOf(line) - direct.ms));
-    const each = (Math.max(0, totalOf(line) - direct.ms) / direct.chunks).toFixed(1);
-    const over = `${line.id}: ${more} ms more than over pg, ${each} ms a chunk`;
-    if (line.startMs === null)
-      return `${over}: statements, values and answers as JSON over HTTP, through a process on the same cores`;
-    return `${over}: of it ${whole(line.planMs ?? 0)} ms for the list of chunks before anything is compared, ${whole(line.settleMs ?? 0)} ms to gather results; each of ${line.calls} calls reads its cycle from the bucket and writes its results there; start-up (${whole(line.startMs)} ms) apart`;
-  });
-}
-
-function totalOf({ planMs, compareMs, settleMs }: Deployed): number {
-  return (planMs ?? 0) + compareMs + (settleMs ?? 0);
+  const costs = costsOf(lines);
+  return [
+    table,
+    ...costs.map(({ id, base, factor, explanation }) => `${id}: ${factor.toFixed(2)} × ${base}: ${explanation}`),
+  ].join('\n');
 }

@@ -1,18 +1,13 @@
 /** What a run of the suite leaves: everything that was measured, and how it stands to what was asked for. */
-import type { Machine } from '../machine.ts';
 import { costOf, type Drained, type Measured, rateOf } from '../measure.ts';
+import type { SuiteResult } from '../suite.ts';
 import { atMost, median, ratioOf, type Verdict, verdict } from '../verdict.ts';
+import { costsOf } from './costs.ts';
 import type { Deployed } from './deployed.ts';
-import { type Growth, slopeOf } from './growth.ts';
+import { type Growth, type GrowthPoint, slopeOf } from './growth.ts';
 
-export interface ReconcileResult {
+export interface ReconcileResult extends SuiteResult {
   readonly suite: 'reconcile';
-  readonly at: string;
-  readonly quick: boolean;
-  readonly seconds: number;
-  readonly machine: Machine;
-  /** Of both servers. */
-  readonly settings: Readonly<Record<string, string>>;
   readonly rows: number;
   readonly drained: readonly Measured[];
   readonly engine: readonly EngineLine[];
@@ -20,9 +15,6 @@ export interface ReconcileResult {
   readonly deployed: readonly Deployed[];
   readonly backfill: readonly Measured[];
   readonly further: readonly Further[];
-  /** Parts that could not be measured, and why. */
-  readonly skipped: readonly string[];
-  readonly verdicts: readonly Verdict[];
 }
 
 /** What the engine said of the runs of a variant; medians. */
@@ -47,13 +39,15 @@ export interface Further {
   readonly drained: readonly Measured[];
   readonly engine: readonly EngineLine[];
   readonly deployed: readonly Deployed[];
+  /** As {@link GrowthPoint} has it; null where it was not measured. */
+  readonly smallHeapMb: number | null;
 }
 
 type Parts = Pick<ReconcileResult, 'drained' | 'engine' | 'growth' | 'deployed' | 'backfill' | 'further'>;
 
 /** Floors and goals of issue 5. A peer is held to the fastest of its settings that was measured. */
 export function judge(parts: Parts): readonly Verdict[] {
-  const { drained, backfill, growth, further } = parts;
+  const { drained, deployed, backfill, growth, further } = parts;
   const against = (id: string, peer: string, state: string) => {
     const other = fastestOf(drained, peer, state);
     return other === undefined ? null : ratioOf(drained, id, other);
@@ -89,7 +83,12 @@ export function judge(parts: Parts): readonly Verdict[] {
     verdict('CPU of the fastest reladiff / of exact, equal', cost('exact/equal', 'reladiff', 'equal'), '', null),
     atMost('memory of the largest table / of the smallest', memory, '', 1.25),
     verdict('R² of time over rows', fitOf(growth?.byRows, 'rows'), '', 0.97),
-    verdict('R² of time over chunks that differ', fitOf(growth?.byChunks, 'differingChunks'), '', null),
+    verdict('R² of time over chunks that differ', fitOf(growth?.byChunks, 'differingChunks'), '', 0.9),
+    ...[{ deployed }, ...further].flatMap((size) =>
+      costsOf(size.deployed).map(({ id, rows, base, factor }) =>
+        verdict(`time of ${id} / ${base}, ${rows} rows`, factor, '', null),
+      ),
+    ),
     ...further.map(({ title, drained: of }) =>
       atMost(`time of fast, equal / the limit, ${title}`, limit('fast/equal', of), '', 1.5, 1.2),
     ),
@@ -121,14 +120,14 @@ function rateWithin({ events, ms, withinMs = ms }: Drained): number {
 }
 
 /** By the fast form over equal tables. */
-function memoryGrowth({ engine, growth, further }: Parts): number | null {
+function memoryGrowth({ growth, further }: Parts): number | null {
   const sizes = [
     ...(growth?.byRows ?? []),
-    ...[...engine, ...further.flatMap((each) => each.engine)].filter(({ id }) => id === 'fast/equal'),
+    ...further.flatMap(({ rows, smallHeapMb }) => (smallHeapMb === null ? [] : [{ rows, smallHeapMb }])),
   ].toSorted((a, b) => a.rows - b.rows);
   const [smallest, largest] = [sizes[0], sizes.at(-1)];
   if (smallest === undefined || largest === undefined || smallest.rows === largest.rows) return null;
-  return largest.maxRssMb / smallest.maxRssMb;
+  return largest.smallHeapMb / smallest.smallHeapMb;
 }
 
 function fitOf(points: Growth['byRows'] | undefined, x: 'rows' | 'differingChunks'): number | null {

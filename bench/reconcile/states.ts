@@ -1,18 +1,18 @@
 /** The databases of a run: a pair of equal tables, and copies of it in which something was planted. Nothing writes to them afterwards. */
 import { STORES } from '../../lib/domain/direction.ts';
 import { type BenchRoles, benchDeps, createStores, installEngine, newRoles, openAs } from '../engine-deps.ts';
+import { ordersTable } from '../orders.ts';
 import { type BenchServers, type Urls, withClient } from '../servers.ts';
 import {
   CHANGE_SHARE,
   CHANGED_SHARE,
   changeRows,
   fillOrders,
-  ORDERS_TABLE,
   type Planted,
   plantedIds,
   removeRows,
   TENANTS,
-} from './orders.ts';
+} from './planted.ts';
 
 export const STATES = ['equal', 'drifted', 'changed'] as const;
 export type StateName = (typeof STATES)[number];
@@ -48,7 +48,7 @@ export async function createPair(
   { targetIsEmpty = false } = {},
 ): Promise<Pair> {
   const roles = newRoles();
-  const { urls, names } = await createStores(servers, roles, `${prepare}${ORDERS_TABLE}`);
+  const { urls, names } = await createStores(servers, roles, `${prepare}${ordersTable()}`);
   await Promise.all(
     STORES.map((store) =>
       withClient(urls[store], async (client) => {

@@ -3,15 +3,16 @@ import { freemem } from 'node:os';
 import type { DigestForm } from '../../lib/domain/digest.ts';
 import { openLifetimeScope } from '../../lib/local/lifetime-scope.ts';
 import { type Front, startFront } from '../data-api-front.ts';
-import { describeMachine, loadNow } from '../machine.ts';
+import { describeMachine } from '../machine.ts';
 import { type Measured, measureInTurns, type Variant } from '../measure.ts';
 import { installPeers } from '../npm-peers.ts';
-import { type BenchServers, startBenchServers } from '../servers.ts';
-import type { Suite } from '../suite.ts';
+import { type BenchServers, startBenchServers, withClient } from '../servers.ts';
+import { attempt, defineSuite, failuresOf, type RunOptions, runSuite, type World } from '../suite.ts';
 import { median } from '../verdict.ts';
 import { backfillVariants } from './backfill.ts';
-import { compareThroughDataApi, type Deployed } from './deployed.ts';
-import { compareInProcess, type EngineRun, engineVariant } from './engine.ts';
+import { totalOf } from './costs.ts';
+import { compareThroughDataApi, compareThroughPg, type Deployed } from './deployed.ts';
+import { compareInProcess, type EngineRun, engineVariant, peakInSmallHeap } from './engine.ts';
 import { type Growth, measureGrowth } from './growth.ts';
 import { compareInLambda } from './lambda.ts';
 import { limitVariant } from './limit.ts';
@@ -22,42 +23,31 @@ import { renderReport } from './report.ts';
 import { type EngineLine, type Further, judge, type ReconcileResult } from './result.ts';
 import { changedState, createPair, driftedState, equalState, type Pair, type State } from './states.ts';
 
-export const PARTS = [
-  'limit',
-  'engine',
-  'reladiff',
-  'pg_comparator',
-  'growth',
-  'backfill',
-  'copy',
-  'data-api',
-  'lambda',
-  'large',
-  'majors',
-] as const;
-export type Part = (typeof PARTS)[number];
+const ABOUT = {
+  limit: 'one statement that hashes the whole table on both servers at once',
+  engine: 'the engine over pg in its three forms: tables that are equal, drifted, 1 % changed',
+  reladiff: 'reladiff, in several settings',
+  pg_comparator: 'pg_comparator, in several settings',
+  growth: 'how time and memory grow with rows and with chunks that differ',
+  backfill: 'the copy of history beside its own statements in a bare loop',
+  copy: 'COPY into COPY, beside backfill',
+  'data-api': 'the engine over the Data API front, beside the same over pg',
+  lambda: 'a cycle in Lambda functions of the emulator, over the Data API front',
+  large: 'ten times as many rows, where memory and time allow',
+  majors: 'PostgreSQL 15 against 17',
+};
+export type Part = keyof typeof ABOUT;
 
-export interface ReconcileOptions {
-  readonly quick: boolean;
-  readonly parts: readonly Part[];
-  readonly progress: (line: string) => void;
+export interface ReconcileOptions extends RunOptions<Part> {
   /** Of one side. Default 1 000 000, quick 20 000. */
   readonly rows?: number | undefined;
-  /** Default 3, quick 1. */
-  readonly rounds?: number | undefined;
 }
 
-export const reconcileSuite: Suite = {
-  parts: PARTS,
-  run: async ({ parts, size, ...options }) => {
-    const result = await runReconcileSuite({
-      ...options,
-      parts: PARTS.filter((part) => parts.includes(part)),
-      rows: size,
-    });
-    return { result, render: () => renderReport(result) };
-  },
-};
+export const reconcileSuite = defineSuite(
+  ABOUT,
+  (options, rows) => runReconcileSuite({ ...options, rows }),
+  renderReport,
+);
 
 const ROWS = { full: 1_000_000, quick: 20_000 };
 /** Below it there are too few rows to scatter what is planted. */
@@ -75,23 +65,30 @@ const LARGE_BYTES_A_ROW = 800;
 const BACKFILL_SHARE = 0.1;
 const CHUNK_ROWS = 5_000;
 
-/** Beside those of every suite: published numbers of the peers were taken with them; no logical replication is in this one. */
-const SETTINGS = { max_parallel_workers_per_gather: '0', max_wal_size: '1GB', wal_level: 'replica' };
+/**
+ * Beside those of every suite: published numbers of the peers were taken with them; no logical replication is in this one. Autovacuum
+ * would be charged to whose turn it is.
+ */
+const SETTINGS = { max_parallel_workers_per_gather: '0', max_wal_size: '1GB', wal_level: 'replica', autovacuum: 'off' };
+/** Every state stays in memory, so that no turn pays for what the one before it has put out, where the machine has so much. */
+const ROOMY = { shared_buffers: '2GB' };
+const ROOMY_NEEDS_BYTES = 12 * 2 ** 30;
 
 /** @throws {Error} when a server does not start; a part that fails is reported as not measured. */
 export async function runReconcileSuite(options: ReconcileOptions): Promise<ReconcileResult> {
-  const { quick, parts, progress, rows = quick ? ROWS.quick : ROWS.full, rounds = quick ? 1 : 3 } = options;
+  const { quick, rows = quick ? ROWS.quick : ROWS.full, rounds = quick ? 1 : 3 } = options;
   if (rows < LEAST_ROWS) throw new RangeError(`${rows} rows: at least ${LEAST_ROWS} are needed`);
-  const began = Date.now();
-  const loadBefore = loadNow();
-  const skipped: string[] = [];
-  const wants = (part: Part) => parts.includes(part);
-  const scope = openLifetimeScope();
-  try {
-    const comparator = wants('pg_comparator') ? attempt('pg_comparator', () => installComparator(progress)) : undefined;
+  const result = await runSuite('reconcile', options, async (frame: World<Part>) => {
+    const { wants, progress, skipped, scope, loadBefore } = frame;
+    const comparator = wants('pg_comparator')
+      ? await attempt(frame, 'pg_comparator: not installed', () => installComparator(progress))
+      : undefined;
     scope.defer(async () => comparator?.remove());
-    const reladiff = wants('reladiff') ? attempt('reladiff', () => installReladiff(progress)) : undefined;
-    const servers = await startBenchServers({ small: quick, settings: SETTINGS });
+    const reladiff = wants('reladiff')
+      ? await attempt(frame, 'reladiff: not installed', () => installReladiff(progress))
+      : undefined;
+    const settings = !quick && freemem() > ROOMY_NEEDS_BYTES ? { ...SETTINGS, ...ROOMY } : SETTINGS;
+    const servers = await startBenchServers({ small: quick, settings });
     scope.defer(() => servers.stop());
     const front = wants('data-api') || wants('lambda') ? await startFront(servers) : undefined;
     scope.defer(async () => front?.stop());
@@ -109,55 +106,30 @@ export async function runReconcileSuite(options: ReconcileOptions): Promise<Reco
       ...(reladiff === undefined ? [] : reladiffVariants(reladiff, states)),
       ...(comparator === undefined ? [] : comparatorVariants(comparator, states)),
     ];
-    // The first start of the engine compiles it, and the first reader of a table has to fetch it.
-    if (wants('engine')) await compareInProcess(states.equal, 'fast');
+    // Nobody's turn pays for what the planting has left to write, for the engine's compilation, or for what the first reader fetches.
+    for (const url of Object.values(servers.urls)) await withClient(url, (client) => client.query('CHECKPOINT'));
+    if (wants('engine')) for (const state of [states.equal, states.drifted]) await compareInProcess(state, 'fast');
     const drained = await measureInTurns(variants, { rounds, deadline: Date.now() + ROUNDS_MS, progress });
     skipped.push(...failuresOf(drained));
-    const world: World = { servers, pair, quick, wants, progress, skipped, rounds };
+    const world: ReconcileWorld = { ...frame, servers, pair, rounds };
     const growth = wants('growth') && !quick ? await growthOf(world) : null;
     const backfill = wants('backfill') ? await backfillOf(world) : [];
     const deployed = front === undefined ? [] : await deployedOf(world, front, states.equal);
-    const large = wants('large') && !quick ? await largeOf(world, front, began) : [];
+    const large = wants('large') && !quick ? await largeOf(world, front) : [];
     const machine = await describeMachine(servers, loadBefore);
     // Its own servers, so these are not in its way.
     await scope.close();
-    const majors = wants('majors') ? await majorsOf(world, began) : [];
+    const majors = wants('majors') ? await majorsOf(world) : [];
     const further = [...large, ...majors];
     const measured = { drained, engine: runs.lines(), growth, deployed, backfill, further };
-    return {
-      suite: 'reconcile',
-      at: new Date(began).toISOString(),
-      quick,
-      seconds: (Date.now() - began) / 1000,
-      machine,
-      settings: servers.settings,
-      rows,
-      ...measured,
-      skipped,
-      verdicts: judge(measured),
-    };
-  } finally {
-    await scope.close();
-  }
-
-  function attempt<T>(what: string, work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      skipped.push(`${what}: not installed: ${messageOf(error)}`);
-      return undefined;
-    }
-  }
+    return { machine, settings: servers.settings, rows, ...measured, verdicts: judge(measured) };
+  });
+  return { ...result, suite: 'reconcile' };
 }
 
-interface World {
+interface ReconcileWorld extends World<Part> {
   readonly servers: BenchServers;
   readonly pair: Pair;
-  readonly quick: boolean;
-  readonly wants: (part: Part) => boolean;
-  readonly progress: (line: string) => void;
-  /** Grows: what could not be measured, and why. */
-  readonly skipped: string[];
   readonly rounds: number;
 }
 
@@ -197,63 +169,45 @@ function comparatorVariants(comparator: Comparator, { equal, drifted, changed }:
   ];
 }
 
-async function growthOf({ servers, pair, progress, skipped }: World): Promise<Growth | null> {
-  try {
-    return await measureGrowth(servers, pair, CHUNK_ROWS, progress);
-  } catch (error) {
-    skipped.push(`growth: ${messageOf(error)}`);
-    return null;
-  }
+async function growthOf(world: ReconcileWorld): Promise<Growth | null> {
+  const { servers, pair, progress } = world;
+  return (await attempt(world, 'growth', () => measureGrowth(servers, pair, CHUNK_ROWS, progress))) ?? null;
 }
 
-async function backfillOf({ servers, pair, wants, progress, skipped, rounds }: World): Promise<readonly Measured[]> {
-  try {
-    const peers = wants('copy') ? attemptPeers(progress, skipped) : undefined;
+async function backfillOf(world: ReconcileWorld): Promise<readonly Measured[]> {
+  const { servers, pair, wants, progress, skipped, rounds } = world;
+  const peers = wants('copy')
+    ? await attempt(world, 'COPY into COPY (pg-copy-streams): not installed', () => installPeers(progress))
+    : undefined;
+  const measured = await attempt(world, 'backfill', async () => {
     const rows = Math.max(LEAST_ROWS, Math.round(pair.rows * BACKFILL_SHARE));
     const source = await createPair(servers, rows, '', { targetIsEmpty: true });
     const deadline = Date.now() + ROUNDS_MS / 3;
-    const measured = await measureInTurns(backfillVariants(servers, source, peers), { rounds, deadline, progress });
-    skipped.push(...failuresOf(measured));
-    return measured;
-  } catch (error) {
-    skipped.push(`backfill: ${messageOf(error)}`);
-    return [];
-  }
+    return measureInTurns(backfillVariants(servers, source, peers), { rounds, deadline, progress });
+  });
+  skipped.push(...failuresOf(measured ?? []));
+  return measured ?? [];
 }
 
-function attemptPeers(progress: World['progress'], skipped: string[]): ReturnType<typeof installPeers> | undefined {
-  try {
-    return installPeers(progress);
-  } catch (error) {
-    skipped.push(`COPY into COPY (pg-copy-streams): not installed: ${messageOf(error)}`);
-    return undefined;
-  }
-}
-
-async function deployedOf(
-  { wants, progress, skipped }: World,
-  front: Front,
-  state: State,
-): Promise<readonly Deployed[]> {
+async function deployedOf(world: ReconcileWorld, front: Front, state: State): Promise<readonly Deployed[]> {
   const done: Deployed[] = [];
-  for (const [part, work] of [
-    ['data-api', () => compareThroughDataApi(front, state)],
-    ['lambda', () => compareInLambda(front, state)],
+  for (const [part, what, work] of [
+    ['data-api', 'pg', () => compareThroughPg(state)],
+    ['data-api', 'Data API', () => compareThroughDataApi(front, state)],
+    ['lambda', 'Lambda', () => compareInLambda(front, state)],
   ] as const) {
-    if (!wants(part)) continue;
-    try {
-      progress(`${part}: ${state.rows} rows`);
-      done.push(await work());
-    } catch (error) {
-      skipped.push(`${part}, ${state.rows} rows: ${messageOf(error)}`);
-    }
+    if (!world.wants(part)) continue;
+    const line = await attempt(world, `${what}, ${state.rows} rows`, work);
+    if (line === undefined) continue;
+    world.progress(`${line.id}: ${state.rows} rows in ${Math.round(totalOf(line))} ms`);
+    done.push(line);
   }
   return done;
 }
 
 /** Ten times as many rows, once. */
-async function largeOf(world: World, front: Front | undefined, began: number): Promise<readonly Further[]> {
-  const { servers, pair, skipped } = world;
+async function largeOf(world: ReconcileWorld, front: Front | undefined): Promise<readonly Further[]> {
+  const { servers, pair, skipped, began } = world;
   const rows = LARGE * pair.rows;
   const title = `${rows} rows`;
   if (servers.dataIn === 'memory' && freemem() < rows * LARGE_BYTES_A_ROW) {
@@ -267,10 +221,10 @@ async function largeOf(world: World, front: Front | undefined, began: number): P
 }
 
 /** Legacy of PostgreSQL 15 and a target of 17: whether both hash alike, the engine finds out itself. */
-async function majorsOf(world: World, began: number): Promise<readonly Further[]> {
+async function majorsOf(world: ReconcileWorld): Promise<readonly Further[]> {
   const scope = openLifetimeScope();
   try {
-    return await measureFurther(world, 'PostgreSQL 15 to 17', began + MAJORS_BEGIN_WITHIN_MS, async () => {
+    return await measureFurther(world, 'PostgreSQL 15 to 17', world.began + MAJORS_BEGIN_WITHIN_MS, async () => {
       const majors = { legacy: 15, target: 17 } as const;
       const servers = await startBenchServers({ small: world.quick, settings: SETTINGS, majors });
       scope.defer(() => servers.stop());
@@ -287,18 +241,21 @@ interface Elsewhere {
 }
 
 async function measureFurther(
-  { progress, skipped }: World,
+  world: ReconcileWorld,
   title: string,
   latest: number,
   prepare: () => Promise<Elsewhere>,
 ): Promise<readonly Further[]> {
+  const { progress, skipped } = world;
   if (Date.now() > latest) {
     skipped.push(`${title}: there was no time left`);
     return [];
   }
-  try {
-    progress(`preparing ${title}`);
+  progress(`preparing ${title}`);
+  const further = await attempt(world, title, async () => {
     const { state, deployed } = await prepare();
+    // Before the others: it is also the first reader, which has to fetch the tables.
+    const smallHeapMb = await peakInSmallHeap(state);
     const runs = new EngineRuns();
     const variants = [
       limitVariant(state, 'hash'),
@@ -307,11 +264,9 @@ async function measureFurther(
     ];
     const drained = await measureInTurns(variants, { rounds: 1, deadline: Number.POSITIVE_INFINITY, progress });
     skipped.push(...failuresOf(drained).map((line) => `${title}: ${line}`));
-    return [{ title, rows: state.rows, drained, engine: runs.lines(), deployed: await deployed() }];
-  } catch (error) {
-    skipped.push(`${title}: ${messageOf(error)}`);
-    return [];
-  }
+    return { title, rows: state.rows, drained, engine: runs.lines(), deployed: await deployed(), smallHeapMb };
+  });
+  return further === undefined ? [] : [further];
 }
 
 /** What the engine said of its runs, by variant. */
@@ -341,12 +296,4 @@ class EngineRuns {
       };
     });
   }
-}
-
-function failuresOf(drained: readonly Measured[]): readonly string[] {
-  return drained.flatMap(({ title, failure }) => (failure === null ? [] : [`${title}: ${failure}`]));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -12,8 +12,9 @@ import {
   newRoles,
   openAs,
 } from '../engine-deps.ts';
+import { tenantNames } from '../orders.ts';
 import { type BenchServers, withClient } from '../servers.ts';
-import { ORDERS_TABLE, orderRow, TENANTS } from './orders.ts';
+import { orderRow, TENANTS, VERSIONED_TABLE } from './versions.ts';
 
 export interface RelaySettings {
   readonly shards: number;
@@ -32,12 +33,9 @@ export const DEFAULT_SETTINGS: RelaySettings = { shards: 2, batchRows: 1000 };
 /** @param events even; 0 for stores with capture on and nothing captured. */
 export async function prepareEngineStores(servers: BenchServers, events: number): Promise<EngineStores> {
   const roles = newRoles();
-  const { urls, names } = await createStores(servers, roles, ORDERS_TABLE);
+  const { urls, names } = await createStores(servers, roles, VERSIONED_TABLE);
   const databases = openAs(urls, roles);
-  await installEngine(
-    relayDeps(databases, DEFAULT_SETTINGS),
-    Array.from({ length: TENANTS }, (_, tenant) => `t${tenant}`),
-  );
+  await installEngine(relayDeps(databases, DEFAULT_SETTINGS), tenantNames(TENANTS));
   await databases.close();
   await withClient(urls.legacy, async (client) => {
     await client.query(`INSERT INTO public.orders SELECT ${orderRow(1)} FROM generate_series(1, ${events / 2}) AS i`);

@@ -9,7 +9,7 @@ import { openAs } from '../engine-deps.ts';
 import { type Drained, stopwatch, type Variant } from '../measure.ts';
 import { readOne, type Urls } from '../servers.ts';
 import { type EngineStores, type RelaySettings, relayDeps } from './engine-stores.ts';
-import { checkEndState, END_STATE, type EndState } from './orders.ts';
+import { checkEndState, END_STATE, type EndState } from './versions.ts';
 
 const TIME_LIMIT_MS = 120_000;
 /** Longer than a suspension and a retry. */

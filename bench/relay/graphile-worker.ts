@@ -1,8 +1,8 @@
 import { type Drained, stopwatch, type Variant } from '../measure.ts';
 import type { Peers } from '../npm-peers.ts';
 import { type BenchServers, readOne, withClient } from '../servers.ts';
-import { checkEndState, END_STATE, type EndState, ORDERS_TABLE, orderRow } from './orders.ts';
 import { type OrderJson, openUpserter } from './single-upsert.ts';
+import { checkEndState, END_STATE, type EndState, orderRow, VERSIONED_TABLE } from './versions.ts';
 
 /** What is used of graphile-worker 0.18.0. */
 interface Graphile {
@@ -25,7 +25,7 @@ export function graphileVariant(servers: BenchServers, peers: Peers, events: num
       template ??= await prepare(servers, graphile, events);
       const legacy = await servers.create('legacy', template);
       const target = await servers.create('target');
-      await withClient(target.url, (client) => client.query(ORDERS_TABLE));
+      await withClient(target.url, (client) => client.query(VERSIONED_TABLE));
       const drained = await drain(graphile, legacy.url, target.url, events);
       checkEndState(await readOne<EndState>(target.url, END_STATE), events / 2);
       await servers.drop('legacy', legacy.name);

@@ -4,7 +4,7 @@ import { runRelay } from '../../lib/application/relay/relay.ts';
 import type { Databases } from '../../lib/ports/sql.ts';
 import type { Urls } from '../servers.ts';
 import { DEFAULT_SETTINGS, type EngineStores, relayDeps } from './engine-stores.ts';
-import { TENANTS } from './orders.ts';
+import { TENANTS } from './versions.ts';
 
 export interface Latency {
   readonly id: string;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { stopwatch, type Variant } from '../measure.ts';
 import { type BenchServers, readOne, withClient } from '../servers.ts';
-import { checkEndState, END_STATE, type EndState, ORDERS_TABLE, orderRow } from './orders.ts';
+import { checkEndState, END_STATE, type EndState, orderRow, VERSIONED_TABLE } from './versions.ts';
 
 const LOOK_EVERY_MS = 5;
 const LIMIT_MS = 60_000;
@@ -16,7 +16,7 @@ export function nativeVariant(servers: BenchServers, events: number): Variant {
       const legacy = await servers.create('legacy');
       const target = await servers.create('target');
       const name = `bench_${randomBytes(4).toString('hex')}`;
-      for (const { url } of [legacy, target]) await withClient(url, (client) => client.query(ORDERS_TABLE));
+      for (const { url } of [legacy, target]) await withClient(url, (client) => client.query(VERSIONED_TABLE));
       await withClient(legacy.url, async (client) => {
         const { rows: setting } = await client.query<{ wal_level: string }>('SHOW wal_level');
         if (setting[0]?.wal_level !== 'logical') throw new Error(`wal_level is ${setting[0]?.wal_level}, not logical`);

@@ -1,8 +1,8 @@
 import { type Drained, stopwatch, type Variant } from '../measure.ts';
 import type { Peers } from '../npm-peers.ts';
 import { type BenchServers, readOne, withClient } from '../servers.ts';
-import { checkEndState, END_STATE, type EndState, ORDERS_TABLE, orderRow } from './orders.ts';
 import { type OrderJson, openUpserter } from './single-upsert.ts';
+import { checkEndState, END_STATE, type EndState, orderRow, VERSIONED_TABLE } from './versions.ts';
 
 /** What is used of pg-boss 12.38.0. */
 interface Boss {
@@ -37,7 +37,7 @@ export function bossVariant(servers: BenchServers, peers: Peers, events: number)
       template ??= await prepare(servers, module, events);
       const legacy = await servers.create('legacy', template);
       const target = await servers.create('target');
-      await withClient(target.url, (client) => client.query(ORDERS_TABLE));
+      await withClient(target.url, (client) => client.query(VERSIONED_TABLE));
       const drained = await drain(module, legacy.url, target.url, events);
       checkEndState(await readOne<EndState>(target.url, END_STATE), events / 2);
       await servers.drop('legacy', legacy.name);

@@ -5,7 +5,7 @@
 import pg from 'pg';
 import { timed, type Variant } from '../measure.ts';
 import { type BenchServers, readOne, withClient } from '../servers.ts';
-import { checkEndState, END_STATE, type EndState, ORDER_COLUMNS, ORDERS_TABLE, orderRow } from './orders.ts';
+import { checkEndState, END_STATE, type EndState, orderRow, VERSIONED_COLUMNS, VERSIONED_TABLE } from './versions.ts';
 
 export interface RawSettings {
   readonly workers: number;
@@ -23,10 +23,10 @@ const OUTBOX = `CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIM
 CREATE INDEX outbox_open ON outbox (id) WHERE published_at IS NULL`;
 const LEDGER = 'CREATE TABLE ledger (event_id uuid PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())';
 
-const NAMES = ORDER_COLUMNS.join(', ');
+const NAMES = VERSIONED_COLUMNS.join(', ');
 const TYPES =
   'id bigint, tenant_id text, customer_id bigint, status text, amount numeric, currency text, note text, payload jsonb, version integer, created_at timestamptz, updated_at timestamptz';
-export const ASSIGNED = ORDER_COLUMNS.filter((name) => name !== 'id')
+export const ASSIGNED = VERSIONED_COLUMNS.filter((name) => name !== 'id')
   .map((name) => `${name} = excluded.${name}`)
   .join(', ');
 
@@ -50,7 +50,7 @@ export async function prepareRawStores(servers: BenchServers, events: number): P
     await client.query('VACUUM ANALYZE');
   });
   await withClient(target.url, async (client) => {
-    await client.query(ORDERS_TABLE);
+    await client.query(VERSIONED_TABLE);
     await client.query(LEDGER);
   });
   return { events, legacy: legacy.name, target: target.name };

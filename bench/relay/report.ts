@@ -1,18 +1,19 @@
 /** The result for a reader at a terminal: a table with bars, latencies, and what was asked for with passed or missed. */
-import { renderMachine, renderRates, renderSkipped, renderTable, renderVerdicts, whole } from '../layout.ts';
+import { renderFrame, renderRates, renderTable, whole } from '../layout.ts';
 import { MAIN, type RelayResult } from './result.ts';
 
 export function renderReport(result: RelayResult): string {
-  const parts = [
-    `Relay: ${result.events} events of about 300 bytes (${result.events / 2} rows in two versions), ${result.at}, ${Math.round(result.seconds)} s${result.quick ? ' — quick: too few events for a judgement' : ''}`,
-    ...renderMachine(result.machine, result.settings),
-    renderRates(result.drained, 'event'),
-    ...(result.latencies.length === 0 ? [] : [renderLatencies(result)]),
-    ...(result.capture.length === 0 ? [] : [renderCapture(result)]),
-    renderVerdicts(`asked for (engine: pg, ${MAIN.shards} shards, batch ${MAIN.batchRows})`, result.verdicts),
-    ...renderSkipped(result.skipped),
-  ];
-  return `${parts.join('\n\n')}\n`;
+  const { events, drained, latencies, capture } = result;
+  const frame = {
+    what: `Relay: ${events} events of about 300 bytes (${events / 2} rows in two versions)`,
+    unit: 'event',
+    asked: `engine: pg, ${MAIN.shards} shards, batch ${MAIN.batchRows}`,
+  };
+  return renderFrame(result, frame, [
+    renderRates(drained, 'event'),
+    ...(latencies.length === 0 ? [] : [renderLatencies(result)]),
+    ...(capture.length === 0 ? [] : [renderCapture(result)]),
+  ]);
 }
 
 function renderLatencies({ latencies }: RelayResult): string {

@@ -1,24 +1,15 @@
 /** What a run of the suite leaves: everything that was measured, and how it stands to what was asked for. */
-import type { Machine } from '../machine.ts';
 import type { Measured } from '../measure.ts';
+import type { SuiteResult } from '../suite.ts';
 import { atMost, medianRate, ratioOf, type Verdict, verdict } from '../verdict.ts';
 import type { Latency } from './latency.ts';
 
-export interface RelayResult {
+export interface RelayResult extends SuiteResult {
   readonly suite: 'relay';
-  readonly at: string;
-  readonly quick: boolean;
-  readonly seconds: number;
-  readonly machine: Machine;
-  /** Of both servers. */
-  readonly settings: Readonly<Record<string, string>>;
   readonly events: number;
   readonly drained: readonly Measured[];
   readonly latencies: readonly Latency[];
   readonly capture: readonly CaptureLine[];
-  /** Parts that could not be measured, and why. */
-  readonly skipped: readonly string[];
-  readonly verdicts: readonly Verdict[];
 }
 
 /** Legacy's transactions a second under the TPC-B script, with capture against without. */

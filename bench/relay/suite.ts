@@ -1,14 +1,12 @@
 /** `npm run bench -- relay`: everything on the same two servers in one run, in turns. */
-
-import { openLifetimeScope } from '../../lib/local/lifetime-scope.ts';
 import { type Front, startFront } from '../data-api-front.ts';
 import { openAs } from '../engine-deps.ts';
-import { describeMachine, loadNow } from '../machine.ts';
+import { describeMachine } from '../machine.ts';
 import type { Measured, Variant } from '../measure.ts';
 import { measureInTurns } from '../measure.ts';
-import { installPeers, type Peers } from '../npm-peers.ts';
+import { installPeers } from '../npm-peers.ts';
 import { type BenchServers, startBenchServers } from '../servers.ts';
-import type { Suite } from '../suite.ts';
+import { attempt, defineSuite, failuresOf, type RunOptions, runSuite, type World } from '../suite.ts';
 import { bareVariant } from './bare-loop.ts';
 import { dataApiVariant, engineVariant } from './engine.ts';
 import { type EngineStores, prepareEngineStores } from './engine-stores.ts';
@@ -22,30 +20,25 @@ import { renderReport } from './report.ts';
 import { type CaptureLine, judge, MAIN, type RelayResult } from './result.ts';
 import { transactionalOutboxVariant } from './transactional-outbox.ts';
 
-export const PARTS = ['raw', 'native', 'bare', 'engine', 'peers', 'data-api', 'lambda', 'latency', 'capture'] as const;
-export type Part = (typeof PARTS)[number];
+const ABOUT = {
+  raw: 'the shortest unsafe loop that moves outbox rows',
+  native: 'logical replication of PostgreSQL',
+  bare: "Crossfade's own statements in a bare loop",
+  engine: 'the engine over pg, in several sizes of shards and batches',
+  peers: 'graphile-worker, pg-boss, pg-transactional-outbox',
+  'data-api': 'the engine over the Data API front',
+  lambda: 'the engine as a Lambda function of the emulator, over the Data API front',
+  latency: 'from commit in legacy to visible in the target, at 500 writes a second',
+  capture: 'what capture by triggers costs legacy',
+};
+export type Part = keyof typeof ABOUT;
 
-export interface RelayOptions {
-  readonly quick: boolean;
-  readonly parts: readonly Part[];
-  readonly progress: (line: string) => void;
+export interface RelayOptions extends RunOptions<Part> {
   /** Of the backlog; even. Default 100 000, quick 10 000. */
   readonly events?: number | undefined;
-  /** Default 3, quick 1. */
-  readonly rounds?: number | undefined;
 }
 
-export const relaySuite: Suite = {
-  parts: PARTS,
-  run: async ({ parts, size, ...options }) => {
-    const result = await runRelaySuite({
-      ...options,
-      parts: PARTS.filter((part) => parts.includes(part)),
-      events: size,
-    });
-    return { result, render: () => renderReport(result) };
-  },
-};
+export const relaySuite = defineSuite(ABOUT, (options, events) => runRelaySuite({ ...options, events }), renderReport);
 
 /** No run is begun after these, except the first of each variant that bounds depend on. */
 const LIMITS_MS = { rounds: 4.5 * 60_000, matrix: 90_000, quick: 25_000 };
@@ -58,18 +51,14 @@ const RATE = 500;
 
 /** @throws {Error} when a server does not start; a part that fails is reported as not measured. */
 export async function runRelaySuite(options: RelayOptions): Promise<RelayResult> {
-  const { quick, parts, progress, events = quick ? 10_000 : 100_000, rounds = quick ? 1 : 3 } = options;
+  const { quick, events = quick ? 10_000 : 100_000, rounds = quick ? 1 : 3 } = options;
   if (events < 200 || events % 2 !== 0)
     throw new RangeError(`${events} events: an even number of at least 200 is needed`);
-  const began = Date.now();
-  const loadBefore = loadNow();
-  const skipped: string[] = [];
-  const wants = (part: Part) => parts.includes(part);
-  const scope = openLifetimeScope();
-  try {
+  const result = await runSuite('relay', options, async (frame: World<Part>) => {
+    const { wants, progress, skipped, scope, loadBefore } = frame;
     const servers = await startBenchServers({ small: quick });
     scope.defer(() => servers.stop());
-    const world: World = { servers, events, quick, wants, progress, skipped };
+    const world: RelayWorld = { ...frame, servers, events };
     const front = wants('data-api') || wants('latency') || wants('lambda') ? await startFront(servers) : undefined;
     scope.defer(async () => front?.stop());
     const lambda = wants('lambda') && front !== undefined ? await lambdaOf(front, world) : undefined;
@@ -79,7 +68,7 @@ export async function runRelaySuite(options: RelayOptions): Promise<RelayResult>
     const variants = [
       ...(await yardsticks(world)),
       ...(stores === undefined ? [] : engines(stores, wants)),
-      ...(wants('peers') ? peerVariants(world) : []),
+      ...(wants('peers') ? await peerVariants(world) : []),
       ...(front === undefined ? [] : await dataApiVariants(world, front, lambda)),
     ];
     const deadline = Date.now() + (quick ? LIMITS_MS.quick : LIMITS_MS.rounds);
@@ -93,35 +82,17 @@ export async function runRelaySuite(options: RelayOptions): Promise<RelayResult>
     // Its own servers, durable ones among them, so these are not in its way.
     const capture = wants('capture') ? await captureOf(world) : [];
     const measured = { drained, latencies, capture };
-    return {
-      suite: 'relay',
-      at: new Date(began).toISOString(),
-      quick,
-      seconds: (Date.now() - began) / 1000,
-      machine,
-      settings: servers.settings,
-      events,
-      ...measured,
-      skipped,
-      verdicts: judge(measured),
-    };
-  } finally {
-    await scope.close();
-  }
+    return { machine, settings: servers.settings, events, ...measured, verdicts: judge(measured) };
+  });
+  return { ...result, suite: 'relay' };
 }
 
-/** What every part of the run needs to know. */
-interface World {
+interface RelayWorld extends World<Part> {
   readonly servers: BenchServers;
   readonly events: number;
-  readonly quick: boolean;
-  readonly wants: (part: Part) => boolean;
-  readonly progress: (line: string) => void;
-  /** Grows: what could not be measured, and why. */
-  readonly skipped: string[];
 }
 
-async function yardsticks({ servers, events, wants }: World): Promise<readonly Variant[]> {
+async function yardsticks({ servers, events, wants }: RelayWorld): Promise<readonly Variant[]> {
   const raw = wants('raw') ? await prepareRawStores(servers, events) : undefined;
   return [
     ...(raw === undefined
@@ -131,7 +102,7 @@ async function yardsticks({ servers, events, wants }: World): Promise<readonly V
   ];
 }
 
-function engines(stores: EngineStores, wants: World['wants']): readonly Variant[] {
+function engines(stores: EngineStores, wants: RelayWorld['wants']): readonly Variant[] {
   return [
     ...(wants('bare') ? [1, 2].map((shards) => bareVariant(stores, { ...MAIN, shards })) : []),
     ...(wants('engine') ? [engineVariant(stores, MAIN)] : []),
@@ -139,7 +110,7 @@ function engines(stores: EngineStores, wants: World['wants']): readonly Variant[
 }
 
 /** Other settings of the engine, once: they show a shape, and no bound depends on them. */
-async function matrix(stores: EngineStores, progress: World['progress']): Promise<readonly Measured[]> {
+async function matrix(stores: EngineStores, progress: RelayWorld['progress']): Promise<readonly Measured[]> {
   const settings = BATCHES.flatMap((batchRows) => SHARDS.map((shards) => ({ shards, batchRows })));
   const variants = settings
     .filter(({ shards, batchRows }) => shards !== MAIN.shards || batchRows !== MAIN.batchRows)
@@ -149,7 +120,7 @@ async function matrix(stores: EngineStores, progress: World['progress']): Promis
 }
 
 async function dataApiVariants(
-  { servers, events, wants }: World,
+  { servers, events, wants }: RelayWorld,
   front: Front,
   lambda: LambdaService | undefined,
 ): Promise<readonly Variant[]> {
@@ -161,14 +132,11 @@ async function dataApiVariants(
   ];
 }
 
-function peerVariants({ servers, events, quick, progress, skipped }: World): readonly Variant[] {
-  let peers: Peers;
-  try {
-    peers = installPeers(progress);
-  } catch (error) {
-    skipped.push(`graphile-worker, pg-boss, pg-transactional-outbox: ${messageOf(error)}`);
-    return [];
-  }
+async function peerVariants(world: RelayWorld): Promise<readonly Variant[]> {
+  const { servers, events, quick, progress } = world;
+  const names = 'graphile-worker, pg-boss, pg-transactional-outbox';
+  const peers = await attempt(world, names, () => installPeers(progress));
+  if (peers === undefined) return [];
   // As many as their published numbers were taken with: 50 000 and 5 000 of 100 000.
   return [
     graphileVariant(servers, peers, events / 2),
@@ -177,7 +145,8 @@ function peerVariants({ servers, events, quick, progress, skipped }: World): rea
   ];
 }
 
-async function latencyOf({ servers, quick, progress, skipped }: World, front: Front): Promise<readonly Latency[]> {
+async function latencyOf(world: RelayWorld, front: Front): Promise<readonly Latency[]> {
+  const { servers, quick, progress } = world;
   const stores = await prepareEngineStores(servers, 0);
   const latencies: Latency[] = [];
   const shape = { rate: RATE, seconds: quick ? 4 : 15 };
@@ -185,18 +154,16 @@ async function latencyOf({ servers, quick, progress, skipped }: World, front: Fr
     { id: 'pg', title: `engine over pg, ${RATE} writes/s`, open: openAs },
     { id: 'data-api', title: `engine over the Data API front, ${RATE} writes/s`, open: front.open },
   ]) {
-    try {
-      progress(way.title);
-      latencies.push(await measureLatency(stores, { ...shape, ...way }));
-    } catch (error) {
-      skipped.push(`${way.title}: ${messageOf(error)}`);
-    }
+    progress(way.title);
+    const latency = await attempt(world, way.title, () => measureLatency(stores, { ...shape, ...way }));
+    if (latency !== undefined) latencies.push(latency);
   }
   return latencies;
 }
 
-async function captureOf({ quick, progress: say, skipped }: World): Promise<readonly CaptureLine[]> {
-  try {
+async function captureOf(world: RelayWorld): Promise<readonly CaptureLine[]> {
+  const { quick, progress: say } = world;
+  const lines = await attempt(world, 'capture', async () => {
     const { benchCapture } = await import('../capture/bench-capture.ts');
     const size = quick ? { scale: 1, connections: 4, pairs: 1, roundMs: 1500 } : { pairs: 3, roundMs: 4000 };
     const { settings } = await benchCapture({ ...size, say });
@@ -208,27 +175,12 @@ async function captureOf({ quick, progress: say, skipped }: World): Promise<read
       addedP50: on.p50 - off.p50,
       addedP99: on.p99 - off.p99,
     }));
-  } catch (error) {
-    skipped.push(`capture: ${messageOf(error)}`);
-    return [];
-  }
-}
-
-function failuresOf(drained: readonly Measured[]): readonly string[] {
-  return drained.flatMap(({ title, failure }) => (failure === null ? [] : [`${title}: ${failure}`]));
+  });
+  return lines ?? [];
 }
 
 /** Without Python, or where the emulator does not start, the rest is measured all the same. */
-async function lambdaOf(front: Front, { progress, skipped }: World): Promise<LambdaService | undefined> {
-  try {
-    progress('starting the AWS emulator');
-    return await startLambda(front);
-  } catch (error) {
-    skipped.push(`Lambda: ${messageOf(error)}`);
-    return undefined;
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+async function lambdaOf(front: Front, world: RelayWorld): Promise<LambdaService | undefined> {
+  world.progress('starting the AWS emulator');
+  return attempt(world, 'Lambda', () => startLambda(front));
 }

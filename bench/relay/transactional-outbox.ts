@@ -1,8 +1,8 @@
 import { type Drained, stopwatch, type Variant } from '../measure.ts';
 import type { Peers } from '../npm-peers.ts';
 import { type BenchServers, withClient } from '../servers.ts';
-import { ORDERS_TABLE, orderRow } from './orders.ts';
 import { type OrderJson, openUpserter } from './single-upsert.ts';
+import { orderRow, VERSIONED_TABLE } from './versions.ts';
 
 /** What is used of pg-transactional-outbox 0.5.7. */
 interface Library {
@@ -33,7 +33,7 @@ export function transactionalOutboxVariant(servers: BenchServers, peers: Peers, 
       template ??= await prepare(servers, library, events);
       const legacy = await servers.create('legacy', template);
       const target = await servers.create('target');
-      await withClient(target.url, (client) => client.query(ORDERS_TABLE));
+      await withClient(target.url, (client) => client.query(VERSIONED_TABLE));
       const drained = await drain(library, legacy.url, target.url, events);
       await servers.drop('legacy', legacy.name);
       await servers.drop('target', target.name);

@@ -1,4 +1,5 @@
 /** Follows the flags once a minute, so that a wish made anywhere is carried out; does nothing before dual-write was begun. */
+import { readRemoval } from '../../lib/application/machines/rollback/schema-removal.ts';
 import { loadMigration } from '../../lib/application/migration.ts';
 import { watchOver } from '../../lib/application/operate/watch-over.ts';
 import { carryOutReadWish } from '../../lib/application/reads/carry-out-read-wish.ts';
@@ -11,6 +12,7 @@ export const handler = createHandler<unknown, CarriedOut | { readonly idle: stri
   const dualWrite = await deps.documents.get('machine', 'dual-write');
   if (Object.keys(dualWrite?.value.passed ?? {}).length === 0)
     return { idle: 'dual-write has not passed for anybody; the machine exposes tenants first' };
+  if ((await readRemoval(deps))?.begun === true) return { idle: 'the schema is being rolled back' };
   // A `cdk deploy` sets the protection back to the template's value.
   const decommission = await deps.documents.get('machine', 'decommission');
   if (decommission?.value.last?.outcome === 'passed') return { idle: 'the migration is complete' };

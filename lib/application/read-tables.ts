@@ -27,8 +27,11 @@ interface Catalogue {
 /** @throws {PlanMismatch} when a table, key or column of the plan is missing or cannot be migrated. */
 export async function readTables(plan: Plan, databases: Databases): Promise<readonly MigratedTable[]> {
   const relations = Object.keys(plan.tables).map(relationOf);
-  const legacy = await readCatalogue(databases, 'legacy', relations);
-  const target = await readCatalogue(databases, 'target', relations);
+  // At once: every call of a function begins with it.
+  const [legacy, target] = await Promise.all([
+    readCatalogue(databases, 'legacy', relations),
+    readCatalogue(databases, 'target', relations),
+  ]);
   const problems: string[] = [];
   const tables = Object.keys(plan.tables).flatMap((name) => {
     const table = joinTable(plan, name, legacy, target, problems);

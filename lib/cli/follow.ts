@@ -5,6 +5,7 @@ import type { Operator } from '../application/operate/operator.ts';
 import type { RunView } from '../application/operate/run-view.ts';
 import { type StartRequest, startMachine } from '../application/operate/start-machine.ts';
 import type { OptionRow } from './command.ts';
+import { commandOf } from './command-of.ts';
 import type { Answer, Context } from './context.ts';
 import { EXIT, EXIT_OF_RUN } from './exit-codes.ts';
 import type { Input } from './input.ts';
@@ -38,7 +39,24 @@ export async function startAndFollow(
   const operator = await context.open();
   const { run, next } = await startMachine(operator, request);
   if (!wantsToWait(context, input)) return { payload: { run, waitsFor: null, next }, exit: EXIT.done };
-  return follow(context, operator, run);
+  const answer = await follow(context, operator, run);
+  return { ...answer, payload: { ...answer.payload, next: nextOf(operator, request, answer.payload) } };
+}
+
+/**
+ * Where the same machine comes next, it is for the same tenants, tables and rows: what a dry run showed of one tenant must not be
+ * done to all of them by a line that was copied. The differences of a dry run are not on record: they cannot be shown.
+ */
+function nextOf({ command }: Operator, request: StartRequest, { run, next }: RunAnswer): string {
+  const { machine, from, dryRun, repairJob } = request;
+  if (repairJob != null) return next;
+  // The placeholder stands where the run ended before it was recorded.
+  const again = machine === 'rollback' ? [`rollback ${from ?? ''}`, 'rollback <machine>'] : [`start ${machine}`];
+  const isBare = again.some((text) => next === command(text) || next === command(`${text} --dry-run`));
+  const isTried = dryRun && run.state === 'differences';
+  if (!isTried && !isBare) return next;
+  const isAgain = dryRun && (run.state === 'refused' || run.state === 'failed');
+  return command(`${commandOf(request)}${isAgain ? ' --dry-run' : ''}`);
 }
 
 export async function follow(context: Context, operator: Operator, run: RunView): Promise<Answer<RunAnswer>> {

@@ -8,15 +8,22 @@ import { createMemoryQueues } from '../adapters/memory/queues.ts';
 import { createMemoryWorkflow } from '../adapters/memory/workflow.ts';
 import type { Deps } from '../application/deps.ts';
 import { OperatorError } from '../application/operate/operator.ts';
-import { loadPlan, planHash } from '../plan/plan.ts';
+import { loadPlan, type Plan, planHash } from '../plan/plan.ts';
 import type { Context } from './context.ts';
 import { looksLikeFile } from './plan-file.ts';
 import { createTerminalLog } from './terminal-log.ts';
 
+interface Asked {
+  readonly what: string;
+  readonly command: string;
+  /** Before a store is opened. */
+  readonly check?: ((plan: Plan) => void) | undefined;
+}
+
 /** @throws {OperatorError} usage, without a plan file. @throws {PlanError} when it is faulty. */
 export async function openHere(
   { terminal, clock, options, readFile }: Context,
-  asked = { what: '--here compares', command: 'reconcile --here' },
+  asked: Asked = { what: '--here compares', command: 'reconcile --here' },
 ): Promise<Deps> {
   const { plan: path } = options;
   if (path === undefined || !looksLikeFile(path))
@@ -24,6 +31,7 @@ export async function openHere(
       next: `npx crossfade ${asked.command} --plan ./plan.yaml`,
     });
   const plan = loadPlan(await readFile(path), path);
+  asked.check?.(plan);
   // Loaded here only: the AWS SDK comes with it.
   const { openDatabases } = await import('../adapters/databases.ts');
   return {

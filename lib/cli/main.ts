@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import { explainError } from './explain-error.ts';
 import type { Input } from './input.ts';
 import { buildProgram } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { type Terminal, USUAL_COLUMNS } from './terminal.ts';
 
 export interface World {
   readonly terminal: Terminal;
@@ -33,6 +33,8 @@ export async function main(args: readonly string[], world: World): Promise<ExitC
       // Commander's own line and ours would say it twice.
       outputError: () => undefined,
       writeErr: (text) => terminal.err(write(text)),
+      getOutHelpWidth: () => terminal.paint.columns ?? USUAL_COLUMNS,
+      getErrHelpWidth: () => terminal.paint.columns ?? USUAL_COLUMNS,
     });
   }
   try {

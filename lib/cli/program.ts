@@ -5,11 +5,10 @@ import { COMMANDS, GROUP_ABOUT } from './commands/all.ts';
 import { type GlobalOptions, LOG_LEVELS } from './context.ts';
 import { EXIT_MEANINGS } from './exit-codes.ts';
 import { createInput, type Input } from './input.ts';
+import { wrap } from './render/layout.ts';
+import { USUAL_COLUMNS } from './terminal.ts';
 
 export type Execute = (command: Command, input: Input, options: GlobalOptions) => Promise<void>;
-
-/** Help is laid out the same on every screen, so that docs and tests can compare it. */
-const HELP_WIDTH = 110;
 
 export const GLOBAL_OPTIONS: readonly OptionRow[] = [
   {
@@ -37,7 +36,7 @@ export function buildProgram(execute: Execute, version = '0.1.0'): Commander {
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help for a command')
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true, helpWidth: HELP_WIDTH })
+    .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', programEpilogue());
   for (const row of GLOBAL_OPTIONS) program.addOption(toOption(row));
   const parents = new Map<string, Commander>();
@@ -51,11 +50,11 @@ export function buildProgram(execute: Execute, version = '0.1.0'): Commander {
 function addCommand(program: Commander, parents: Map<string, Commander>, command: Command, execute: Execute): void {
   const [first = '', second] = command.name.split(' ');
   const parent = second === undefined ? program : parentOf(program, parents, first, command.group);
-  const own = parent
+  const own: Commander = parent
     .command(second ?? first)
     .description(command.about)
     .helpGroup(`${second === undefined ? command.group : 'Commands'}:`)
-    .addHelpText('after', epilogue(command));
+    .addHelpText('after', () => epilogue(command, helpWidthOf(own)));
   for (const { name, about } of command.arguments ?? []) own.argument(name, about);
   for (const row of command.options ?? []) own.addOption(toOption(row));
   own.action(async () => {
@@ -107,10 +106,20 @@ function parsePercent(text: string): number {
   return value;
 }
 
-function epilogue({ details, examples }: Command): string {
+/** Of the screen, as main.ts tells commander; 80 where there is none. */
+function helpWidthOf(command: Commander): number {
+  return command.configureOutput().getOutHelpWidth?.() ?? USUAL_COLUMNS;
+}
+
+/** The command line stays whole, because it is there to be copied; what it is for stands beside it where there is room. */
+function epilogue({ details, examples }: Command, room: number): string {
   const width = Math.max(...examples.map(({ command }) => command.length));
-  const lines = examples.map(({ command, about }) => `  crossfade ${command.padEnd(width)}  ${about}`);
-  return `${details === undefined ? '' : `\n${details}\n`}\nExamples:\n${lines.join('\n')}`;
+  const isBeside = examples.every(({ about }) => '  crossfade '.length + width + 2 + about.length <= room);
+  const lines = examples.map(({ command, about }) =>
+    isBeside ? `  crossfade ${command.padEnd(width)}  ${about}` : `  crossfade ${command}\n      ${about}`,
+  );
+  const said = details === undefined ? '' : `\n${wrap(details.replaceAll('\n', ' '), room)}\n`;
+  return `${said}\nExamples:\n${lines.join('\n')}`;
 }
 
 function programEpilogue(): string {

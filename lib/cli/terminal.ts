@@ -2,14 +2,18 @@
 import { createInterface } from 'node:readline/promises';
 import pc from 'picocolors';
 
-export type Paint = ReturnType<typeof pc.createColors>;
+/** How an answer is drawn: colours, and the width of the page (80 where nothing is said). */
+export type Paint = ReturnType<typeof pc.createColors> & { readonly columns?: number | undefined };
+
+/** What every terminal has, and what is taken where there is none. */
+export const USUAL_COLUMNS = 80;
 
 export interface Terminal {
   /** Answers. */
   out(text: string): void;
   /** Progress and errors. */
   err(text: string): void;
-  /** Colours of stdout. */
+  /** Colours and width of stdout. */
   readonly paint: Paint;
   /** Somebody watches stderr: spinners may turn. */
   readonly isInteractive: boolean;
@@ -26,7 +30,10 @@ export function openTerminal(environment: Readonly<Record<string, string | undef
   return {
     out: (text) => void process.stdout.write(`${text}\n`),
     err: (text) => void process.stderr.write(`${text}\n`),
-    paint: pc.createColors(wantsColours(environment, isOutputWatched)),
+    paint: {
+      ...pc.createColors(wantsColours(environment, isOutputWatched)),
+      columns: columnsOf(environment, process.stdout.columns),
+    },
     isInteractive: process.stderr.isTTY === true && environment.CI === undefined && environment.TERM !== 'dumb',
     isOutputWatched,
     canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
@@ -48,4 +55,13 @@ export function wantsColours(environment: Readonly<Record<string, string | undef
   if ((environment.NO_COLOR ?? '') !== '') return false;
   if ((environment.FORCE_COLOR ?? '') !== '') return environment.FORCE_COLOR !== '0';
   return isTty && environment.TERM !== 'dumb';
+}
+
+/** Of the terminal; of $COLUMNS where there is none; else 80. Below 60 nothing fits that can be read. */
+export function columnsOf(
+  environment: Readonly<Record<string, string | undefined>>,
+  ofTerminal: number | undefined,
+): number {
+  const given = Number(environment.COLUMNS);
+  return Math.max(60, ofTerminal ?? (Number.isInteger(given) && given > 0 ? given : USUAL_COLUMNS));
 }

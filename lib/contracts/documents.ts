@@ -1,7 +1,7 @@
 /** Everything that the control table remembers, by kind. Kinds are the partition keys of the DynamoDB table. */
 import type { Direction, StoreName } from '../domain/direction.ts';
 import type { GateDecision } from '../domain/gate.ts';
-import type { ForwardMachine, Machine } from '../domain/phase.ts';
+import type { Machine, WayBack } from '../domain/phase.ts';
 import type { Stage } from '../domain/stage.ts';
 import type { Outcome } from './machine-io.ts';
 import type { OutcomeCounts, RepairState, RepairSummary } from './repair.ts';
@@ -21,6 +21,14 @@ export interface ControlDocument {
   readonly halted?: Mark | undefined;
   /** The emergency stop: relays hold delivery; events wait, nothing is lost (design §3.6). */
   readonly deliveryHeld?: Mark | undefined;
+  /** Relays wait as for the emergency stop, which is a person's and is looked at apart. */
+  readonly overwriting?: OverwritingMark | undefined;
+}
+
+/** A rollback overwrites the target from legacy. It lapses, so that one that died holds nothing up. */
+export interface OverwritingMark extends Mark {
+  readonly execution: string;
+  readonly until: string;
 }
 
 /** id: the machine's name. Which execution holds it, and how it last ended. */
@@ -55,7 +63,7 @@ export interface RunDocument {
   readonly machine: Machine;
   readonly scope: readonly string[];
   readonly dryRun: boolean;
-  readonly from: ForwardMachine | null;
+  readonly from: WayBack | null;
   readonly requestedBy: string;
   readonly startedAt: string;
   readonly step: string;
@@ -110,6 +118,8 @@ export interface EvidenceDocument {
 
 export interface TableCycle {
   readonly table: string;
+  /** What was compared of it, hashed: the key, the mapping, the columns. Absent: it changed during the cycle. */
+  readonly shape?: string | undefined;
   readonly rows: number;
   readonly chunks: number;
   readonly differingChunks: number;
@@ -118,10 +128,12 @@ export interface TableCycle {
   readonly inFlight: number;
   /** Of those in flight, rows whose events are parked or dead: they differ until somebody looks after them. */
   readonly setAside?: number | undefined;
+  /** Of those in flight, rows whose events have been open for longer than `dualWrite.lagLimit`. */
+  readonly late?: number | undefined;
   /** Rows that would not stand still: neither clean nor drift. */
   readonly unsettled: number;
   readonly repaired: number;
-  /** Rows left out because their tenant is off or still being copied. */
+  /** Rows left out because their tenant is off, still being copied, or nobody's: of the store with more of them. */
   readonly leftOut: number;
   /** Chunks with the most differing keys, `MAX_WORST` of them. */
   readonly worst?: readonly WorstChunk[] | undefined;
@@ -145,6 +157,10 @@ export interface CycleDocument {
   /** What was compared of each of `tables`: every row, what changed lately, a part, or rows that somebody named. */
   readonly scopeKind: 'full' | 'window' | 'sample' | 'keys';
   readonly tenants: readonly string[];
+  /** Key of the list in the bucket, where it is too long for a document: `tenants` is empty then. */
+  readonly tenantsList?: string | undefined;
+  /** Of these tenants, those in another generation than their first. In the same list. */
+  readonly generations?: Readonly<Record<string, number>> | undefined;
   /** Those that were part of it; none of a failed cycle means all. */
   readonly tables: readonly TableCycle[];
   readonly rows: number;
@@ -158,6 +174,13 @@ export interface CycleDocument {
   /** Of the rows that there are in `tables`, by the newest full pass, in percent; null: no full pass has counted them. */
   readonly coveragePercent?: number | null | undefined;
   readonly durationMs?: number | undefined;
+  /**
+   * Rows that a limit left out: keys that were listed beyond it, or the planner's estimate. `rows` is null where nobody has counted
+   * them. Absent: nothing was left out.
+   */
+  readonly beyondLimit?:
+    | { readonly rows: number | null; readonly counted: 'exactly' | 'at-least' | 'estimated' }
+    | undefined;
   /** Key of the HTML page in the bucket. */
   readonly report?: string | undefined;
   readonly drift: number;
@@ -173,7 +196,7 @@ export interface TenantCycle {
   /** 0 where the cycle did not count them. */
   readonly rows: number;
   readonly drift: number;
-  /** Rows that would not stand still or are set aside: neither clean nor drift. */
+  /** Rows that would not stand still, are set aside or late: neither clean nor drift. */
   readonly unproven?: number | undefined;
 }
 

@@ -1,7 +1,7 @@
 /** What goes into and comes out of an execution, and between its steps (design §12). The same by CLI and by the AWS console. */
 import type { ScopeWish } from '../domain/cycle-scope.ts';
 import type { GateDecision } from '../domain/gate.ts';
-import type { ForwardMachine, Machine } from '../domain/phase.ts';
+import type { Machine, WayBack } from '../domain/phase.ts';
 import type { RepairJob } from './repair.ts';
 
 /** Stands in a scope for every tenant that the plan puts into the region. */
@@ -14,8 +14,8 @@ export interface MachineInput {
   readonly scope?: readonly string[] | undefined;
   /** Runs the same code and changes nothing but logs and an evidence record marked dryRun. */
   readonly dryRun?: boolean | undefined;
-  /** `rollback` only: the machine whose work is undone. */
-  readonly from?: ForwardMachine | undefined;
+  /** `rollback` only: the machine whose work is undone, or `schema` for all that Crossfade made in the stores. */
+  readonly from?: WayBack | undefined;
   /** `reconcile` only. */
   readonly repair?: boolean | undefined;
   readonly mode?: string | undefined;
@@ -59,7 +59,7 @@ export interface Run {
   /** Resolved: never empty. */
   readonly scope: readonly string[];
   readonly dryRun: boolean;
-  readonly from: ForwardMachine | null;
+  readonly from: WayBack | null;
   readonly repair: boolean;
   readonly mode: string | null;
   readonly tables: readonly string[];

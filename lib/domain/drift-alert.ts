@@ -30,8 +30,7 @@ export function firesDriftAlert(
   newestFirst: readonly { readonly driftPercent: number; readonly failed: boolean }[],
   rule: AlertRule,
 ): boolean {
-  // A failed cycle measured nothing: it neither counts nor calms.
-  const measured = newestFirst.filter((cycle) => !cycle.failed).slice(0, rule.cycles);
+  const measured = newestFirst.filter((cycle) => hasMeasured(cycle, rule)).slice(0, rule.cycles);
   return measured.length === rule.cycles && measured.every((cycle) => cycle.driftPercent > rule.driftPercent);
 }
 
@@ -47,8 +46,9 @@ export function findDriftAlerts(newestFirst: readonly AlertedCycle[], rule: Aler
     firing: firing.map(({ subject }) => subject),
     began: firing
       .filter(({ subject, cycles }) => {
-        const last = cycles.findIndex(({ failed }) => !failed);
-        return isInNewest(subject) && !firesDriftAlert(cycles.slice(last + 1), rule);
+        // A failed cycle told nobody: as the last one that ended well saw it, and the one before.
+        const [, told] = cycles.flatMap(({ failed }, index) => (failed ? [] : [index]));
+        return isInNewest(subject) && (told === undefined || !firesDriftAlert(cycles.slice(told), rule));
       })
       .map(({ subject }) => subject),
   };
@@ -56,12 +56,20 @@ export function findDriftAlerts(newestFirst: readonly AlertedCycle[], rule: Aler
 
 function rateOf(subject: string | null) {
   return (cycle: AlertedCycle): readonly { readonly driftPercent: number; readonly failed: boolean }[] => {
-    if (subject === null || cycle.failed) return [cycle];
+    if (subject === null) return [cycle];
     return cycle.tables
       .filter(({ table }) => table === subject)
       .map(({ rows, drift }) => ({
         driftPercent: percentOf(drift.missing + drift.extra + drift.different, rows),
-        failed: false,
+        failed: cycle.failed,
       }));
   };
+}
+
+/** A failed cycle calms nothing. What it had found before it failed counts. */
+function hasMeasured(
+  { failed, driftPercent }: Pick<AlertedCycle, 'failed' | 'driftPercent'>,
+  rule: AlertRule,
+): boolean {
+  return !failed || driftPercent > rule.driftPercent;
 }

@@ -25,14 +25,17 @@ export interface LoggedCycle {
   readonly unproven?: number | undefined;
   /** It is one table's or tenant's share of a cycle that compared rows: none of its own is nothing unusual. */
   readonly isShare?: boolean | undefined;
+  /** It compared a table or tenant as it is no longer; `scopeKind` is a sample's. */
+  readonly isOther?: boolean | undefined;
 }
 
 export interface LoggedTable {
   readonly table: string;
   readonly rows: number;
-  /** Rows that would not stand still, and rows whose events are set aside. */
+  /** Rows that would not stand still, rows whose events are set aside, and rows that have been in flight for too long. */
   readonly unsettled?: number | undefined;
   readonly setAside?: number | undefined;
+  readonly late?: number | undefined;
 }
 
 export interface DriftRule {
@@ -107,7 +110,7 @@ export function judgeDrift(
       );
     } else if (!isClean(drift + unproven, percentOf(drift + unproven, rows), tooFew, rule)) {
       reasons.push(
-        `${drift} of ${rows} rows drifted in the window and up to ${unproven} were unsettled or set aside, neither clean nor drift; together they are not within ${thresholdPercent} %`,
+        `${drift} of ${rows} rows drifted in the window and up to ${unproven} were unsettled, set aside or long in flight, neither clean nor drift; together they are not within ${thresholdPercent} %`,
       );
     }
   }
@@ -133,7 +136,9 @@ export function passesAlone(cycle: LoggedCycle, rule: DriftRule): boolean {
 
 /** Rows of a cycle that are neither clean nor drift. */
 export function unprovenOf({ unproven, tables = [] }: Pick<LoggedCycle, 'unproven' | 'tables'>): number {
-  return unproven ?? tables.reduce((sum, { unsettled = 0, setAside = 0 }) => sum + unsettled + setAside, 0);
+  return (
+    unproven ?? tables.reduce((sum, { unsettled = 0, setAside = 0, late = 0 }) => sum + unsettled + setAside + late, 0)
+  );
 }
 
 /** Whether it would still pass if every row that it could not settle had drifted. */
@@ -277,7 +282,7 @@ function inOrder(cycles: readonly LoggedCycle[], rule: DriftRule, scope: readonl
 function failureOf(cycle: LoggedCycle): string {
   if (cycle.failed) return 'failed';
   if (!cycle.complete) return 'did not read every chunk';
-  return `left ${unprovenOf(cycle)} of ${cycle.rows} rows unsettled or set aside`;
+  return `left ${unprovenOf(cycle)} of ${cycle.rows} rows unsettled, set aside or long in flight`;
 }
 
 /** null: it says nothing. Drift counts from wherever it is found; a rate of rows that somebody named is none. */
@@ -296,8 +301,28 @@ function inWindow(run: readonly Watched[], totalMs: number, rule: DriftRule): re
   return run.slice(Math.max(0, first)).map(({ cycle }) => cycle);
 }
 
+/** Hundreds of cycles share one list of tens of thousands of tenants, and each table's clock asks again. */
+const tenantSets = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+/** The tenants of a cycle; the list is not changed afterwards. */
+export function tenantSetOf({ tenants }: Pick<LoggedCycle, 'tenants'>): ReadonlySet<string> {
+  const set = tenantSets.get(tenants) ?? new Set(tenants);
+  tenantSets.set(tenants, set);
+  return set;
+}
+
+/** Whether a cycle's tenants hold all of a scope: each table's clock asks about the same lists. */
+const covered = new WeakMap<readonly string[], WeakMap<readonly string[], boolean>>();
+
 function covers(cycle: LoggedCycle, scope: readonly string[]): boolean {
-  return scope.every((tenant) => cycle.tenants.includes(tenant));
+  const known = covered.get(cycle.tenants) ?? new WeakMap<readonly string[], boolean>();
+  covered.set(cycle.tenants, known);
+  const before = known.get(scope);
+  if (before !== undefined) return before;
+  const tenants = tenantSetOf(cycle);
+  const all = scope.every((tenant) => tenants.has(tenant));
+  known.set(scope, all);
+  return all;
 }
 
 /** `41h`, `12m`, `30s`: the largest unit that leaves two digits or more, else the next one. */

@@ -19,6 +19,8 @@ export interface RowSight {
   readonly target: string | null;
   /** Something is to come: an event of the row has not ended, its parent is moving to another tenant, or it is queued for a fresh read. */
   readonly inFlight: boolean;
+  /** Since the oldest open event of the row, or of its parent's move, was captured; absent: none is open. */
+  readonly openMs?: number | undefined;
   /** Not null: what is to come has been set aside, and comes only when somebody brings it back. */
   readonly setAside: SetAside | null;
   /** What the receiver last applied to the row; null when it keeps no version of it. */

@@ -18,6 +18,10 @@ export type Machine = (typeof MACHINES)[number];
 export const FORWARD_MACHINES = MACHINES.filter((machine) => machine !== 'rollback');
 export type ForwardMachine = Exclude<Machine, 'rollback'>;
 
+/** What `rollback` undoes: the work of a machine, or everything that Crossfade made in the stores. */
+export type WayBack = ForwardMachine | 'schema';
+export const WAYS_BACK: readonly WayBack[] = [...(FORWARD_MACHINES as readonly ForwardMachine[]), 'schema'];
+
 export const PHASE_OF: Readonly<Record<ForwardMachine, Phase>> = {
   baseline: 'baseline',
   'dual-write': 'dual-write',

@@ -129,7 +129,8 @@ const RECONCILE = {
   dryRunLimit: 2000,
   chunkRows: 5000,
   splitRows: 100,
-  chunksPerBatch: 10,
+  // Ten statements: a call reads the catalogues and its cycle before the first, which takes as long as one.
+  chunksPerBatch: 100,
   concurrency: 10,
   recheckAfter: '5s',
   haltDriftPercent: 1,

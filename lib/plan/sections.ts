@@ -63,7 +63,10 @@ export const dualWriteSchema = z
       })
       .meta({ description: 'shares of the scope that are exposed one after the other', 'x-unit': 'percent' }),
     stepFor: duration('time between two steps', { min: '1s', max: '72h' }),
-    lagLimit: duration('oldest undelivered event that the gate lets pass', { min: '1s', max: '24h' }),
+    lagLimit: duration(
+      'oldest undelivered event that the gate lets pass; a row in flight for longer is neither clean nor drift',
+      { min: '1s', max: '24h' },
+    ),
     drainWindow: duration('window over which drain rate and legacy write rate are compared', { min: '1s', max: '24h' }),
   })
   .meta({ description: 'phase 2, exposure' });
@@ -91,7 +94,10 @@ export const reconcileSchema = z
       'interval of cycles; EventBridge fires at whole minutes, so shorter ones need a starter of their own',
       { min: '1s', max: '24h' },
     ),
-    mode: choice('how rows are compared', RECONCILE_MODES),
+    mode: choice(
+      'how rows are compared; `count` runs no drift clock, so phase 3 never passes with it',
+      RECONCILE_MODES,
+    ),
     digest: choice('form of the digest', DIGEST_FORMS),
     fullEvery: duration('interval of full passes; the others compare the window', { min: '1s', max: '7d' }),
     window: duration('reach back of the window scope; not shorter than `cycle`', { min: '1s', max: '7d' }),

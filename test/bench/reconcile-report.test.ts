@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Measured } from '../../bench/measure.ts';
 import { type GrowthPoint, slopeOf } from '../../bench/reconcile/growth.ts';
-import { changeRows, plantedIds, scatter } from '../../bench/reconcile/orders.ts';
+import { changeRows, plantedIds, scatter } from '../../bench/reconcile/planted.ts';
 import { renderReport } from '../../bench/reconcile/report.ts';
 import { fastestOf, judge, type ReconcileResult } from '../../bench/reconcile/result.ts';
 import { checkFound, type State } from '../../bench/reconcile/states.ts';
@@ -18,7 +18,7 @@ const point = (rows: number, differingChunks: number, ms: number): GrowthPoint =
   rows,
   differingChunks,
   ms,
-  maxRssMb: 110,
+  smallHeapMb: rows > 125_000 ? 84 : 80,
 });
 
 const DRAINED = [
@@ -55,6 +55,7 @@ function aResult(changes: Partial<ReconcileResult> = {}): ReconcileResult {
     },
     deployed: [
       {
+        way: 'lambda' as const,
         id: 'lambda/equal',
         title: 'in Lambda',
         rows: 1_000_000,
@@ -63,6 +64,8 @@ function aResult(changes: Partial<ReconcileResult> = {}): ReconcileResult {
         compareMs: 4000,
         settleMs: 0,
         calls: 22,
+        items: 20,
+        traffic: { requests: 163, requestBytes: 250_000, answerBytes: 90_000 },
       },
     ],
     backfill: [took('backfill/engine', 10_000), took('backfill/bare', 8000)],
@@ -133,8 +136,7 @@ it('judges no peer that was not measured', () => {
 });
 
 it('compares memory over every size that was measured', () => {
-  const engine = aResult().engine.map((line) => ({ ...line, rows: 10_000_000, maxRssMb: 165 }));
-  const large = { title: '10000000 rows', rows: 10_000_000, drained: [], engine, deployed: [] };
+  const large = { title: '10000000 rows', rows: 10_000_000, drained: [], engine: [], deployed: [], smallHeapMb: 120 };
 
   const outcomes = outcomesOf(aResult({ further: [large] }));
 
@@ -156,9 +158,30 @@ it('prints rates, slopes, what production costs, and what could not be installed
   expect(lineOf(report, 'the fast/equal')).toMatch(/666 667 +666 667 +1 +1\.65 +0\.15 +█+$/);
   expect(report).toContain('1000.0 ms a million rows, 100 ms before the first, R² 1.000');
   expect(report).toContain('2.0 ms a chunk that differs');
-  expect(lineOf(report, 'in Lambda')).toMatch(/1 800 +1 000 +4 000 +0 +22 +200 000$/);
+  expect(lineOf(report, 'in Lambda')).toMatch(/1 800 +1 000 +4 000 +0 +22 +163 +200 000$/);
   expect(report).toContain('  pg_comparator: not installed: apt-get download failed: no such program');
   expect(renderReport(aResult({ quick: true }))).toContain('quick: too few rows for a judgement');
+});
+
+it('says what the Data API and functions cost beside what they are held against', () => {
+  const [inFunctions] = aResult().deployed;
+  if (inFunctions === undefined) throw new RangeError('no such line');
+  const inOneProcess = { ...inFunctions, startMs: null, planMs: null, settleMs: null, calls: 0, items: 0 };
+  const overPg = { ...inOneProcess, way: 'pg', id: 'pg/equal', compareMs: 1300 } as const;
+  const overDataApi = { ...inOneProcess, way: 'data-api', id: 'data-api/equal', compareMs: 1430 } as const;
+  const result = aResult({ deployed: [overPg, overDataApi, inFunctions] });
+
+  const report = renderReport(result);
+
+  expect(lineOf(report, 'data-api/equal:')).toMatch(
+    /1\.10 × pg\/equal: 130 ms more: 163 statements, one round trip each, 250 kB asked and 90 kB answered as JSON, 0\.8 ms each/,
+  );
+  const inWords = lineOf(report, 'lambda/equal:');
+  expect(inWords).toMatch(/3\.50 × data-api\/equal: 3 570 ms more: 1 000 ms to list 20 items/);
+  expect(inWords).toMatch(/each of 20 calls \(1\.0 items\).+; 1 800 ms of start-up before it, once a container$/);
+  const outcomes = outcomesOf(result);
+  expect(outcomes.get('time of data-api/equal / pg/equal, 1000000 rows')).toEqual(['1.10', 'reported']);
+  expect(outcomes.get('time of lambda/equal / data-api/equal, 1000000 rows')).toEqual(['3.50', 'reported']);
 });
 
 it('plants 20 missing, 20 extra and 100 changed rows, scattered, and no row twice', () => {

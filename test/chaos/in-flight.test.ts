@@ -82,7 +82,7 @@ INSERT INTO entries SELECT ${FLIPPED} + i, 1, 0 FROM generate_series(1, 8) AS i`
     urls: { legacy: urlOf('legacy'), target: urlOf('target') },
     roles: test.roles,
     plan: PLAN,
-    seconds: 600,
+    seconds: 900,
     delays: { seed, maxMs: 2_000 },
   });
   // The relay is up.
@@ -105,7 +105,7 @@ afterAll(async () => {
 });
 
 describe(`${CYCLES} cycles under ${WRITES_PER_SECOND} writes a second (seed ${seed})`, () => {
-  it('report no false drift, and find each planted difference within two cycles', { timeout: 300_000 }, async () => {
+  it('report no false drift, and find each planted difference within two cycles', { timeout: 600_000 }, async () => {
     const began = Date.now();
     const wrote = traffic.transactions();
     const captured = await capturedRows();

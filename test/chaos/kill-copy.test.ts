@@ -69,7 +69,7 @@ async function copyInProcess(data: unknown, killAt: number | null): Promise<'cop
     if (child.connected) child.send({ id: message.id, value } satisfies DocumentAnswer);
   });
   if (killAt !== null) {
-    await expect.poll(copied, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(killAt);
+    await expect.poll(copied, { timeout: 90_000, interval: 20 }).toBeGreaterThanOrEqual(killAt);
     child.kill('SIGKILL');
   }
   await ended;

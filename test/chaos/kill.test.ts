@@ -72,7 +72,7 @@ describe(`under mishaps (seed ${seed})`, () => {
       await mishap.strike(stage, workers);
 
       const before = await delivered();
-      await expect.poll(delivered, { timeout: 25_000, interval: 100 }).toBeGreaterThan(before);
+      await expect.poll(delivered, { timeout: 60_000, interval: 100 }).toBeGreaterThan(before);
     });
   }
 
@@ -94,7 +94,7 @@ describe(`under mishaps (seed ${seed})`, () => {
             ...(await stage.query('target', 'SELECT table_name, row_key, reason FROM crossfade.repair_queue LIMIT 5')),
           ];
         },
-        { timeout: 30_000, interval: 200 },
+        { timeout: 90_000, interval: 200 },
       )
       .toEqual([]);
 

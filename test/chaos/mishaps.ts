@@ -14,7 +14,7 @@ const CLAIM = 'INSERT INTO crossfade.lease AS l';
 const MARK = 'SET state = m.state';
 
 /** A relay under load sends every statement many times in this time; longer means that it has died for good. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 export const MISHAPS: readonly Mishap[] = [
   relaysKilled('target', APPLY, 'sent', 'with a batch on its way'),

@@ -6,9 +6,9 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadMigration, tableNamed } from '../../lib/application/migration.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 import { type Stage, setStage } from './stage.ts';
 
 const SQL = 'CREATE TABLE public.notes (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text);';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => stage?.stop());
 
-const relay = () => runRelay(stage.deps, 'forward', { until: new Date(Date.now() + 500) });
+const relay = () => relayUntilIdle(stage.deps, 'forward', 500);
 
 /** A transaction that writes, is rolled back, and leaves nothing on disk. */
 async function rollBackOne(): Promise<bigint> {

@@ -52,7 +52,7 @@ export interface Stage {
   stop(): Promise<void>;
 }
 
-const SECONDS = 120;
+const SECONDS = 600;
 
 /** fsync stays on: a server that loses what it acknowledged would prove nothing. */
 export async function setStage(spec: {

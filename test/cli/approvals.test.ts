@@ -100,7 +100,9 @@ test('lists what waits, never with the task token', async () => {
   await world.run('approvals');
 
   expect(JSON.stringify(payload)).not.toContain('secret-token');
-  expect(world.stdout).toMatch(/7f3a90c1 +waiting +switchover +Go on with switchover for acme\?/);
+  expect(world.stdout).toMatch(
+    /7f3a90c1\n +state +waiting\n +machine +switchover\n +question +Go on with switchover for acme\?/,
+  );
 });
 
 test('needs a comment', async () => {

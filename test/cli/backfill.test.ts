@@ -210,3 +210,26 @@ test('pause holds the copy alone and keeps what was tuned; the first who and why
   });
   expect((await world.json<BackfillStatusPayload>('backfill', 'status')).payload.state).toBe('running');
 });
+
+test('a run that found every tenant copied is done, not stopped', async () => {
+  const world = await worldThatCopies({ table: { rows: 0, after: null, total: 0 } });
+  const last = { execution: 'e', outcome: 'passed' as const, endedAt: NOON, scope: [], reasons: [] };
+  await world.documents.put('machine', 'backfill', { last, passed: { acme: NOON } }, 'any');
+
+  await world.run('backfill', 'status');
+
+  expect(world.stdout).toMatch(/copy +done\nrows +none were left to copy/);
+});
+
+test('who paused it is named by the last part of the ARN, and everything fits into 80 columns', async () => {
+  const reason = 'people_mail: legacy holds two rows that the receiver does not allow together; the other is [5]';
+  const world = await worldThatCopies({ table: { failed: [{ rowKey: '[6]', reason }], failures: 1 } });
+  await world.run('backfill', 'pause', '--reason', 'the nightly load of the target needs all that it has');
+  expect(world.stdout).toContain('the copy waits before its next batch, until backfill resume');
+
+  await world.run('backfill', 'status');
+
+  expect(world.stdout).toMatch(/held back +paused by assumed-role\/Operator\/alice@example\.org/);
+  expect(world.stdout).not.toContain('arn:');
+  for (const line of world.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+});

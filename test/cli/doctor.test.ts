@@ -160,3 +160,18 @@ test('stacks that are not protected while a migration is under way are a warning
     says: expect.stringContaining('off, and should be on'),
   });
 });
+
+test('a schema that is gone from one store alone is a fault, and the next command completes it', async () => {
+  const world = createWorld();
+  const state = { execution: 'somebody', objects: { legacy: [], target: ['schema crossfade'] }, takenBack: true };
+  const removal = { work: 'schema-removal', at: NOON };
+  await world.documents.put('progress', 'schema-removal', { ...removal, state: { ...state, begun: false } }, 'any');
+  const listed = await world.json<DoctorPayload>('doctor');
+  await world.documents.put('progress', 'schema-removal', { ...removal, state: { ...state, begun: true } }, 'any');
+
+  const half = await world.json<DoctorPayload>('doctor');
+
+  expect(listed.exit).toBe(0);
+  expect(half.exit).toBe(1);
+  expect(half.payload.next).toContain('rollback schema');
+});

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DriftShowPayload, DriftStatusPayload } from '../../lib/application/operate/drift.ts';
 import type { DriftExplainPayload } from '../../lib/application/operate/explain-drift.ts';
-import type { TraceAnswer } from '../../lib/contracts/trace.ts';
 import { aCycle, aDifference, aTenant, NOON } from './support/records.ts';
-import { createWorld, type TestWorld } from './support/world.ts';
+import { answerWith, DIFFERING, ROW, STEP } from './support/trace-answers.ts';
+import { createWorld } from './support/world.ts';
 
 async function worldWithDrift() {
   const world = createWorld();
@@ -88,7 +88,7 @@ test('the clock says what it has, what it needs and why the gate refuses', async
   const exit = await world.run('drift', 'status');
 
   expect(exit).toBe(0);
-  expect(world.stdout).toMatch(/clock +clean for 2h of 3d below 0.001 %, 1 cycles/);
+  expect(world.stdout).toMatch(/clock +clean for 2h of 3d below 0.001 %, 1 cycle$/m);
   expect(world.stdout).toContain('- the clock has run 2h of 72h');
   expect(world.stdout).toMatch(/orders +200000 +0 \/ 0 \/ 0 +0 +2 +0 +5/);
 });
@@ -221,58 +221,12 @@ test('shows what became of differences, by cycle and page by page', async () => 
   expect(ofCycle).toMatchObject({ exit: 0, payload: { total: 1, open: 0 } });
 });
 
-const STEP = {
-  direction: 'forward',
-  store: 'legacy',
-  table: 'orders',
-  rowKey: '[7]',
-  correlationId: 'web-1',
-  detail: '',
-} as const;
-const ROW = {
-  direction: 'forward',
-  table: 'orders',
-  rowKey: '[7]',
-  version: 'event 1/41',
-  deleted: false,
-  repair: null,
-} as const;
-const DELIVERED: TraceAnswer = {
-  at: '2026-01-05T12:00:05.000Z',
-  steps: [
-    { ...STEP, seq: '41', at: '2026-01-05T12:00:00.000001Z', what: 'captured' },
-    { ...STEP, seq: '41', store: 'target', at: '2026-01-05T12:00:00.210000Z', what: 'applied', detail: 'written' },
-    { ...STEP, seq: '41', at: '2026-01-05T12:00:00.220000Z', what: 'published' },
-  ],
-  rows: [{ ...ROW, digests: { legacy: 'a1b2', target: 'ffff' }, same: false, columns: ['amount'] }],
-  truncated: false,
-  gaps: [],
-};
-
-/** The relay answers at the first look. */
-function answerWith(world: TestWorld, answer: TraceAnswer): void {
-  const get = world.documents.get.bind(world.documents);
-  world.documents.get = async (kind, id) => {
-    const stored = await get(kind, id);
-    if (kind !== 'progress' || !id.startsWith('trace/') || stored === undefined) return stored;
-    const [question] = await world.documents.list('progress', { from: 'trace/', to: 'trace0' });
-    if (question !== undefined)
-      await world.documents.put(
-        'progress',
-        id,
-        { ...question.value, state: { ...question.value.state, answer } },
-        'any',
-      );
-    return get(kind, id);
-  };
-}
-
 test('tells the history of a row from capture to now, with the columns that differ, and never a value', async () => {
   const world = createWorld();
   const seen = [{ cycle: NOON, kind: 'different' as const, columns: ['amount'] }];
   await world.documents.put('tenant', 'acme', aTenant({ tenant: 'acme' }), 'absent');
   await world.documents.put('drift', 'orders#[7]', aDifference({ rowKey: '[7]', seen }), 'absent');
-  answerWith(world, DELIVERED);
+  answerWith(world, DIFFERING);
 
   const exit = await world.run('drift', 'explain', 'orders', '7');
 
@@ -297,7 +251,7 @@ test.each([
 ] as const)('says what it waits for when its event is %s', async (what, words, expected, next) => {
   const world = createWorld();
   await world.documents.put('drift', 'orders#[7]', aDifference({ rowKey: '[7]' }), 'absent');
-  answerWith(world, { ...DELIVERED, steps: [...DELIVERED.steps.slice(0, 1), { ...STEP, seq: '41', at: null, what }] });
+  answerWith(world, { ...DIFFERING, steps: [...DIFFERING.steps.slice(0, 1), { ...STEP, seq: '41', at: null, what }] });
 
   const exit = await world.run('drift', 'explain', 'orders', '[7]');
 
@@ -308,7 +262,7 @@ test.each([
 
 test('a row that no cycle found, and that is the same now, is told too, and exits 0', async () => {
   const world = createWorld();
-  answerWith(world, { ...DELIVERED, rows: [{ ...ROW, digests: { legacy: 'a1', target: 'a1' }, same: true }] });
+  answerWith(world, { ...DIFFERING, rows: [{ ...ROW, digests: { legacy: 'a1', target: 'a1' }, same: true }] });
 
   const { exit, payload } = await world.json<DriftExplainPayload>('drift', 'explain', 'orders', '7');
 
@@ -358,4 +312,57 @@ test('counts a cycle that its execution left behind as failed, as the gate does'
 
   expect(payload.clock).toMatchObject({ cleanMs: 0, last: { startedAt, clean: false } });
   expect(payload.clock.reasons[0]).toContain(`the cycle of ${startedAt} failed`);
+});
+
+test('shows keys whole within 80 columns, with what follows beneath them', async () => {
+  const world = createWorld();
+  const rowKey = '["1b645389-2473-a467-d073-72d45eb05abc"]';
+  const columns = ['email', 'delivery_address', 'risk_score', 'marketing_consent'];
+  const wide = aDifference({ table: 'customer_addresses', rowKey, columns, tenant: 'a-tenant-of-some-length' });
+  await world.documents.put('drift', `customer_addresses#${rowKey}`, wide, 'absent');
+
+  await world.run('drift', 'show');
+
+  const [answer = '', next = ''] = world.stdout.split('\nnext: ');
+  for (const line of answer.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  expect(answer).toContain(rowKey);
+  expect(answer.replaceAll(/\n +/g, ' ')).toContain(`columns ${columns.join(', ')}; state open`);
+  expect(next).toContain(`drift explain customer_addresses '${rowKey}'`);
+});
+
+test('a clock that stands still counts nothing, and a long list of reasons is cut', async () => {
+  const world = createWorld();
+  const tenants = ['acme', 'birch', 'cobalt', 'dune'];
+  for (const tenant of tenants) await world.documents.put('tenant', tenant, aTenant({ tenant }), 'absent');
+  const tally = { chunks: 1, differingChunks: 1, inFlight: 0, unsettled: 0, repaired: 0, leftOut: 0 };
+  const tables = Array.from({ length: 8 }, (_, at) => ({
+    ...tally,
+    table: `orders_${at}`,
+    rows: 100,
+    drift: { missing: 0, extra: 0, different: 9 },
+  }));
+  const plan = {
+    reconcile: {
+      gate: { for: HOUR, driftPercent: 0.001, minimumRows: 100 },
+      alert: { driftPercent: 0.01, cycles: 5 },
+      cycle: HOUR,
+      missedCycle: 'restart',
+    },
+    windows: {},
+    approvals: {},
+    tenants: { kind: 'none' },
+    tables: Object.fromEntries(tables.map(({ table }) => [table, { every: null }])),
+  };
+  await world.documents.put('progress', 'plan', { work: 'plan', state: { hash: 'h', plan }, at: NOON }, 'absent');
+  const byTenant = Object.fromEntries(tenants.map((tenant) => [tenant, { rows: 200, drift: 18 }]));
+  const counts = { tenants, byTenant, rows: 800, drift: 72, driftPercent: 9, coveragePercent: 100 };
+  await world.documents.put('cycle', NOON, aCycle({ tables, ...counts }), 'absent');
+  await world.clock.advance(HOUR);
+
+  await world.run('drift', 'status');
+
+  expect(world.stdout).toMatch(/clock +stands still: the cycle of/);
+  expect(world.stdout).toMatch(/orders_7 +stands still +- +- +- +-/);
+  expect(world.stdout).toMatch(/and 2 more reasons \(--json has all of them\)/);
+  for (const line of world.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
 });

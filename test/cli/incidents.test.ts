@@ -39,7 +39,7 @@ test('an open incident names who, where and which rows, and exits 4', async () =
 
   expect(await world.run('incidents', 'show')).toBe(4);
 
-  expect(world.stdout).toContain('role postgres, application hotfix.sh, from 10.0.0.7');
+  expect(world.stdout.replaceAll(/\n +/g, ' ')).toContain('role postgres, application hotfix.sh, from 10.0.0.7');
   expect(world.stdout).toContain('U [7], D [8]');
   expect(world.stdout).toContain('next: npx crossfade reconcile --repair');
 });

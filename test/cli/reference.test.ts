@@ -62,3 +62,18 @@ function wordsOf(command: string): string[] {
     ([, double, single, bare]) => double ?? single ?? bare ?? '',
   );
 }
+
+test.each([80, 100, 132])(
+  'help fits a terminal of %i columns; only the command line of an example stays whole',
+  async (columns) => {
+    const world = createWorld({ columns });
+
+    for (const { name } of COMMANDS) {
+      await world.run(...name.split(' '), '--help');
+      const lines = world.stdout
+        .split('\n')
+        .filter((line) => !line.startsWith('  crossfade ') && !line.startsWith('Usage'));
+      for (const line of lines) expect(line.length, `${name}: ${line}`).toBeLessThanOrEqual(columns);
+    }
+  },
+);

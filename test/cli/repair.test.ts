@@ -54,15 +54,16 @@ const ARTEFACT: RepairArtefact = {
   ],
 };
 
+const PLANNED: RepairDocument = {
+  ...SUMMARY,
+  state: 'planned',
+  hash: fingerprint(JSON.stringify(ARTEFACT)),
+  expiresAt: '2099-01-01T00:00:00.000Z',
+  execution: 'arn:aws:states:us-east-1:123456789012:execution:crossfade-shop-reconcile:run-1',
+};
+
 async function withRepair(world: TestWorld, overrides: Partial<RepairDocument> = {}, body = JSON.stringify(ARTEFACT)) {
-  const document: RepairDocument = {
-    ...SUMMARY,
-    state: 'planned',
-    hash: fingerprint(JSON.stringify(ARTEFACT)),
-    expiresAt: '2099-01-01T00:00:00.000Z',
-    execution: 'arn:aws:states:us-east-1:123456789012:execution:crossfade-shop-reconcile:run-1',
-    ...overrides,
-  };
+  const document = { ...PLANNED, ...overrides };
   await world.documents.put('repair', SUMMARY.id, document, 'any');
   await world.operator.objects.put(repairKey(SUMMARY.id), body);
 }
@@ -93,7 +94,7 @@ test('shows rows, columns with their digests, who wins and why, and what was lef
   const exit = await world.run('repair', 'show', '1f3c9a07');
 
   expect(exit).toBe(0);
-  expect(world.stdout).toMatch(/orders \[5\] +acme +update +note aaaaaaaa > cccccccc/);
+  expect(world.stdout).toMatch(/orders \[5\] +acme +update +note aaaaaaaa→cccccccc/);
   expect(world.stdout).toMatch(/orders\.note +legacy +1 +both say that they were updated at one time/);
   expect(world.stdout).toContain('3 in flight');
   expect(world.stdout).toContain('the cap is 1: a person decides');
@@ -176,4 +177,64 @@ test('shows values only with the plan file and a way to the stores', async () =>
 
   expect(exit).toBe(2);
   expect(world.stderr).toContain('--show-values reads from this machine and needs the plan file');
+});
+
+test('fits into 80 columns with keys whole, however long they are', async () => {
+  const world = createWorld();
+  const [first] = ARTEFACT.planned;
+  if (first === undefined) throw new Error('the plan has no row');
+  const rowKey = '["1b645389-2473-a467-d073-72d45eb05abc"]';
+  const columns = ['note', 'amount', 'delivery_address'].map((column) => ({ ...COLUMN, column }));
+  const wide = { ...ARTEFACT, planned: [{ ...first, table: 'customer_addresses', rowKey, columns }] };
+  await withRepair(world, { hash: fingerprint(JSON.stringify(wide)) }, JSON.stringify(wide));
+
+  await world.run('repair', 'list');
+  const listed = world.stdout;
+  await world.run('repair', 'show', '1f3c9a07');
+
+  for (const line of `${listed}${world.stdout}`.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  expect(listed).toContain('assumed-role/Operator/alice@example.org');
+  expect(world.stdout).toContain(`customer_addresses ${rowKey}`);
+  expect(world.stdout.replaceAll(/\n +/g, ' ')).toContain('delivery_address aaaaaaaa→cccccccc');
+});
+
+test('what was undone is counted as people count', async () => {
+  const world = createWorld();
+  const undone = { rows: 1, left: 0, by: ALICE, at: '2026-01-05T12:05:00.000Z', why: 'wrong mapping' };
+  await withRepair(world, { state: 'undone', undone });
+
+  await world.run('repair', 'show', '1f3c9a07');
+
+  expect(world.stdout.replaceAll(/\n +/g, ' ')).toContain('1 row, 0 left, by assumed-role/Operator/alice@example.org');
+});
+
+/** Executions end at once, with this outcome. */
+function endWith(world: TestWorld, outcome: 'differences' | 'passed'): void {
+  const { start } = world.workflow;
+  world.workflow.start = async (machine, input) => {
+    const execution = await start.call(world.workflow, machine, input);
+    const dryRun = input.dryRun === true;
+    world.workflow.succeed(execution.arn, { machine, outcome, dryRun, gates: [], notes: [], reasons: [], next: '' });
+    await world.documents.put('repair', '77777777', { ...PLANNED, id: '77777777', execution: execution.arn }, 'any');
+    return execution;
+  };
+}
+
+test('behind a plan comes the look at it', async () => {
+  const world = createWorld();
+  endWith(world, 'differences');
+
+  await world.run('repair', 'plan', '--wait');
+
+  expect(world.stdout).toContain('next: npx crossfade repair show 77777777');
+});
+
+test('behind the dry run of a repair comes the run', async () => {
+  const world = createWorld();
+  endWith(world, 'passed');
+  await withRepair(world);
+
+  await world.run('repair', 'run', '1f3c9a07', '--dry-run', '--wait');
+
+  expect(world.stdout).toContain('next: npx crossfade repair run 1f3c9a07\n');
 });

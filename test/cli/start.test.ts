@@ -122,7 +122,7 @@ test('stops waiting with 5 when the run asks for an approval, and names the comm
   const exit = await world.run('start', 'switchover', '--wait');
 
   expect(exit).toBe(5);
-  expect(world.stdout).toContain('Go on with switchover for acme?');
+  expect(world.stdout.replaceAll('\n', ' ')).toContain('Go on with switchover for acme?');
   expect(world.stdout).toContain('next: npx crossfade approve 7f3a90c1 --comment "<why>"');
   expect(world.stdout).not.toContain('secret-token');
 });
@@ -148,6 +148,21 @@ test('rolls back the machine that is named, and asks first where somebody can an
   expect(accepted).toBe(0);
   expect(world.workflow.started).toHaveLength(1);
   expect(world.workflow.started[0]).toMatchObject({ machine: 'rollback', input: { from: 'cutover', scope: ['acme'] } });
+});
+
+test('rolls the schema back for everybody or for nobody', async () => {
+  const world = createWorld();
+
+  const dry = await world.run('rollback', 'schema', '--dry-run');
+  const unknown = await world.run('start', 'schema');
+  const ofARegion = await world.run('rollback', 'schema', '--region', 'eu', '--yes');
+  const ofOne = await world.run('rollback', 'schema', '--tenant', 'acme', '--yes');
+
+  expect([dry, unknown, ofARegion, ofOne]).toEqual([0, 2, 2, 2]);
+  expect(world.stderr).toContain('the schema serves every tenant');
+  expect(world.workflow.started.map(({ machine, input }) => [machine, input.from, input.dryRun])).toEqual([
+    ['rollback', 'schema', true],
+  ]);
 });
 
 test('shows one run with its steps, by its name or by its ARN', async () => {
@@ -200,3 +215,41 @@ function endSoon(world: ReturnType<typeof createWorld>, end: (arn: string) => vo
     return describe(arn);
   };
 }
+
+test.each([
+  [
+    ['rollback', 'reconcile', '--tenant', 'acme', '--table=orders', '--dry-run'],
+    'rolled-back',
+    'rollback reconcile --tenant acme --table orders',
+  ],
+  [
+    ['rollback', 'dual-write', '--tenant', 'acme', '--dry-run'],
+    'refused',
+    'rollback dual-write --tenant acme --dry-run',
+  ],
+  [['rollback', 'dual-write', '--tenant', 'acme'], 'refused', 'rollback dual-write --tenant acme'],
+  [['start', 'backfill', '--region=eu-central', '--dry-run'], 'passed', 'start backfill --region eu-central'],
+  [
+    ['reconcile', '--table=orders', '--mode=exact', '--window=90m', '--limit=10', '--dry-run'],
+    'differences',
+    'reconcile --table orders --mode exact --window 90m --limit 10',
+  ],
+  [
+    ['reconcile', '--table=orders', '--key=[[1],["a b"]]', '--repair', '--dry-run'],
+    'differences',
+    `reconcile --table orders --key '[[1], ["a b"]]' --repair`,
+  ],
+] as const)('after %j that ended as %s comes the same, of the same tenants and rows', async (args, outcome, next) => {
+  const world = createWorld();
+  const { start } = world.workflow;
+  world.workflow.start = async (machine, input) => {
+    const execution = await start.call(world.workflow, machine, input);
+    const { dryRun } = input;
+    world.workflow.succeed(execution.arn, anOutput({ machine, outcome, dryRun: dryRun === true }));
+    return execution;
+  };
+
+  await world.run(...args, '--wait', '--yes');
+
+  expect(world.stdout).toContain(`next: npx crossfade ${next}\n`);
+});

@@ -130,8 +130,8 @@ test('lag, undelivered, parked and queue depth stand side by side', async () => 
 
   await world.run('status');
 
-  expect(world.stdout).toMatch(/forward +1s +15 +1 +0 +0ms ago +1 +0 +0/);
-  expect(world.stdout).toMatch(/reverse +- +- +- +- +never +0 +0 +0/);
+  expect(world.stdout).toMatch(/forward +1s +15 +1 +0 +0s ago +1\n +in flight 0; dead letters 0/);
+  expect(world.stdout).toMatch(/reverse +- +- +- +- +never +0\n +in flight 0; dead letters 0/);
 });
 
 test('a queue that cannot be asked does not hide the rest', async () => {

@@ -1,70 +1,7 @@
 import { expect, test } from 'vitest';
 import type { TracePayload } from '../../lib/application/operate/trace.ts';
-import type { TraceAnswer } from '../../lib/contracts/trace.ts';
-import { createWorld, type TestWorld } from './support/world.ts';
-
-const STEP = {
-  store: 'legacy',
-  direction: 'forward',
-  table: 'orders',
-  rowKey: '[7]',
-  correlationId: 'web-1',
-  detail: '',
-} as const;
-const ROW = {
-  direction: 'forward',
-  table: 'orders',
-  rowKey: '[7]',
-  version: 'event 1/41',
-  deleted: false,
-  repair: null,
-} as const;
-const DELIVERED: TraceAnswer = {
-  at: '2026-01-05T12:00:05.000Z',
-  steps: [
-    {
-      ...STEP,
-      seq: '41',
-      at: '2026-01-05T12:00:00.000001Z',
-      what: 'captured',
-      detail: 'the row’s new state, by transaction 740',
-    },
-    {
-      ...STEP,
-      seq: '41',
-      store: 'target',
-      at: '2026-01-05T12:00:00.210000Z',
-      what: 'applied',
-      detail: 'written, in batch b-1',
-    },
-    { ...STEP, seq: '41', at: '2026-01-05T12:00:00.220000Z', what: 'published' },
-  ],
-  rows: [{ ...ROW, digests: { legacy: 'a1b2', target: 'a1b2' }, same: true }],
-  truncated: false,
-  gaps: [],
-};
-
-/** The relay answers at the second look. */
-function answerWith(world: TestWorld, answer: TraceAnswer | { readonly failed: string }): void {
-  const get = world.documents.get.bind(world.documents);
-  let looks = 0;
-  world.documents.get = async (kind, id) => {
-    const stored = await get(kind, id);
-    if (kind !== 'progress' || !id.startsWith('trace/') || stored === undefined) return stored;
-    looks += 1;
-    if (looks === 2) {
-      const [question] = await world.documents.list('progress', { from: 'trace/', to: 'trace0' });
-      if (question !== undefined)
-        await world.documents.put(
-          'progress',
-          id,
-          { ...question.value, state: { ...question.value.state, answer } },
-          'any',
-        );
-    }
-    return get(kind, id);
-  };
-}
+import { answerWith, DELIVERED, ROW, STEP } from './support/trace-answers.ts';
+import { createWorld } from './support/world.ts';
 
 test('tells the story in order, with the rows as they stand now', async () => {
   const world = createWorld();

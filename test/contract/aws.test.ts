@@ -171,7 +171,7 @@ describeWorkflow('on Step Functions', async () => {
     workflow,
     settle: async (arn) => {
       await vi.waitFor(async () => expect((await workflow.describe(arn)).status).not.toBe('running'), {
-        timeout: 15_000,
+        timeout: 45_000,
       });
     },
     openTask: async () => {
@@ -184,7 +184,7 @@ describeWorkflow('on Step Functions', async () => {
           await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
           return message.Body;
         },
-        { timeout: 15_000 },
+        { timeout: 45_000 },
       );
       return { token, arn };
     },

@@ -22,7 +22,8 @@ const WORDS = [
   ...['in flight', 'cycle', 'cycle log', 'evidence log', 'gate', 'backfill', 'repair', 'rollback', 'fence'],
   ...['switchover', 'canary', 'breaker', 'fallback', 'dry run', 'approval', 'compatibility window', 'mark', 'forward'],
   ...['reverse', 'legacy', 'target', 'row key', 'snapshot', 'correlation id', 'event log', 'trace'],
-  ...['floor', 'foreign write', 'incident', 'witness', 'emergency stop', 'recovery', 'undo'],
+  ...['floor', 'foreign write', 'incident', 'witness', 'emergency stop', 'recovery', 'undo', 'late', 'shape'],
+  'subject',
 ];
 
 const GLOSSARY = readDocument('docs/glossary.md');

@@ -9,7 +9,7 @@ const SCRIPTS: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(CHECKOUT, 'package.json'), 'utf8'),
 ).scripts;
 const LOCAL_USAGE = readFileSync(join(CHECKOUT, 'bin/local.ts'), 'utf8');
-const BENCH_USAGE = readFileSync(join(CHECKOUT, 'bench/main.ts'), 'utf8');
+const BENCH_USAGE = readFileSync(join(CHECKOUT, 'bench/usage.ts'), 'utf8');
 /** Of the CDK CLI, as far as the documents use it. */
 const CDK_COMMANDS = ['bootstrap', 'synth', 'diff', 'deploy', 'destroy', 'list'];
 /** What a reader's shell has anyway. */
@@ -57,8 +57,9 @@ function faultOfLocal([command = '', ...options]: readonly string[]): string | u
 }
 
 function faultOfBench([suite = '', ...options]: readonly string[]): string | undefined {
+  if (suite === '--help') return undefined;
   if (!['relay', 'reconcile'].includes(suite)) return `npm run bench has no suite ${suite}`;
-  const unknown = options.find((word) => word.startsWith('--') && !BENCH_USAGE.includes(`[${word}`));
+  const unknown = options.find((word) => word.startsWith('--') && !new RegExp(`[' ]${word}[' ]`).test(BENCH_USAGE));
   return unknown === undefined ? undefined : `npm run bench has no option ${unknown}`;
 }
 

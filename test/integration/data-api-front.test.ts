@@ -542,5 +542,5 @@ async function expectError(call: Promise<unknown>, name: string, message: RegExp
 }
 
 async function expectEventually(holds: () => Promise<boolean>): Promise<void> {
-  await expect.poll(holds, { timeout: 10_000 }).toBe(true);
+  await expect.poll(holds, { timeout: 45_000 }).toBe(true);
 }

@@ -10,11 +10,11 @@ import { maintain } from '../../lib/application/machines/decommission/maintain.t
 import { reopen, verifyReverse } from '../../lib/application/machines/decommission/reopen.ts';
 import { retireReverse } from '../../lib/application/machines/decommission/retire-reverse.ts';
 import type { Step } from '../../lib/application/machines/step.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { decideAuthority } from '../../lib/application/switch/authority.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 import { aRun } from '../support/run.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
@@ -177,7 +177,7 @@ describe('retire-reverse', () => {
   it('removes capture after a quiet time, drains what was captured last, and ends the way back', async () => {
     const shop = await givenSwitchedOver();
     await shop.target.query("UPDATE orders SET note = 'last' WHERE id = 1");
-    await runRelay(shop.deps, 'reverse', { until: new Date(Date.now() + 1_000) });
+    await relayUntilIdle(shop.deps, 'reverse', 1_000);
 
     const result = await untilAnswered(retireReverse, shop);
     const back = await reopen(shop.deps, { ...RUN, machine: 'rollback', from: 'decommission' }, null);

@@ -222,7 +222,7 @@ async function fence(client: pg.Client, up: boolean): Promise<void> {
 }
 
 async function untilAcknowledged(of: Ledger, writes: number): Promise<void> {
-  await expect.poll(() => of.acknowledged, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(writes);
+  await expect.poll(() => of.acknowledged, { timeout: 90_000, interval: 20 }).toBeGreaterThanOrEqual(writes);
 }
 
 function anInsert(table: ShopTable, key: string): RowWrite {

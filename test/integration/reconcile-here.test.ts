@@ -111,6 +111,8 @@ test('values are masked unless they are asked for, and cut', async () => {
 test('one tenant, one table, or a few rows of it', async () => {
   await target.query('UPDATE orders SET note = NULL WHERE id IN (3, 4)');
 
+  await legacy.query('ANALYZE orders');
+
   const tenant = await here('--tenant', 'acme');
   const keys = await here('--table', 'orders', '--key', '[3]');
   const limited = await here('--table', 'orders', '--scope', 'full', '--limit', '2');
@@ -119,6 +121,8 @@ test('one tenant, one table, or a few rows of it', async () => {
   expect(keys.payload.drift.map(({ rowKey }) => rowKey)).toEqual(['[3]']);
   expect(limited).toMatchObject({ exit: 0, payload: { rows: 2 } });
   expect(limited.payload.notes.join()).toContain('the first 2 rows only');
+  expect(limited.payload.beyondLimit).toEqual({ rows: ROWS - 2, counted: 'estimated' });
+  expect(tenant.payload.beyondLimit).toBeNull();
 });
 
 test('wrong usage exits 2, what cannot be compared before installation 3, a store that is not there 1; no password is told', async () => {
@@ -128,7 +132,7 @@ test('wrong usage exits 2, what cannot be compared before installation 3, a stor
   vi.stubEnv('TARGET', `postgres://crossfade:${password}x-secret@127.0.0.1:1/nowhere`);
   const failed = await world.run('reconcile', '--here', '--plan', plan);
 
-  expect([usage, window.exit, table.exit, failed]).toEqual([2, 3, 3, 1]);
+  expect([usage, window.exit, table.exit, failed]).toEqual([2, 3, 2, 1]);
   expect(window.payload.reasons[0]).toContain('which legacy and target do not have');
   expect(world.stderr).toContain('a store cannot be reached from this machine');
   expect(world.stdout + world.stderr).not.toContain('x-secret');

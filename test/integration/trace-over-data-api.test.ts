@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Deps } from '../../lib/application/deps.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { recordHealth } from '../../lib/application/relay/health.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { sweepRetries } from '../../lib/application/relay/sweep-retries.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import { traceWrite } from '../../lib/application/trace/trace-write.ts';
@@ -12,6 +11,7 @@ import { redriveEvents } from '../../lib/sql/relay/redrive-events.ts';
 import { startTestDataApi, type TestDataApi } from '../support/data-api.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { overDataApi } from '../support/over-data-api.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = 'CREATE TABLE public.notes (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text)';
 const TARGET_SQL = SQL.replace('body text', `body text CHECK (body <> 'poison')`);
@@ -45,7 +45,7 @@ it('tells, brings back and sweeps as over pg', async () => {
   await test.legacy.query(
     `BEGIN; SET LOCAL crossfade.correlation_id = 'web-1'; INSERT INTO notes VALUES (1, 'acme', 'a'), (2, 'acme', 'poison'); COMMIT`,
   );
-  await runRelay(deps, 'forward', { until: new Date(Date.now() + 1_500) });
+  await relayUntilIdle(deps, 'forward', 1_500);
   const migration = { ...(await test.load()), deps };
   const tell = (query: TraceQuery) => traceWrite(migration, query, 'salt');
   const { rows } = await test.legacy.query(

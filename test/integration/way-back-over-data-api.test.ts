@@ -1,6 +1,7 @@
 /** The way back of dual-write over the RDS Data API, with its limits and under Crossfade's own roles. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Deps } from '../../lib/application/deps.ts';
+import { askApproval } from '../../lib/application/machines/approval.ts';
 import { install } from '../../lib/application/machines/dual-write/install.ts';
 import { watch } from '../../lib/application/machines/dual-write/watch.ts';
 import {
@@ -9,6 +10,7 @@ import {
   eraseTenants,
   verifyErased,
 } from '../../lib/application/machines/rollback/dual-write.ts';
+import { dropSchema, listSchema, surveySchema, verifySchema } from '../../lib/application/machines/rollback/schema.ts';
 import { tableNamed } from '../../lib/application/migration.ts';
 import { runRelay } from '../../lib/application/relay/relay.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
@@ -84,4 +86,28 @@ it('restores what was there before, erases the rest, and undoes a single write',
   );
   expect(verified.reasons).toEqual([]);
   expect((await shop.target.query(ROWS)).rows).toEqual(before);
+});
+
+it('drops what it made in both stores and leaves what was there before', async () => {
+  const before = (await shop.target.query(ROWS)).rows;
+  const run = aRun({ machine: 'rollback', from: 'schema' });
+
+  const survey = await surveySchema(deps, run, null);
+  const listed = await listSchema(deps, run, survey.data);
+  await askApproval(deps, run, 'token');
+  for (const { id, value } of await deps.documents.list('approval'))
+    await deps.documents.put(
+      'approval',
+      id,
+      { ...value, decision: { approved: true, by: 'bob', at: '', comment: '' } },
+      'any',
+    );
+  const dropped = await dropSchema(deps, run, listed.data);
+  const verified = await verifySchema(deps, run, dropped.data);
+
+  expect([survey.proceed, listed.proceed, dropped.proceed, verified.proceed]).toEqual([true, true, true, true]);
+  expect(listed.notes).toContain('target: function crossfade.not_newer(p pg_snapshot, r pg_snapshot)');
+  expect((await shop.target.query(ROWS)).rows).toEqual(before);
+  for (const store of [shop.legacy, shop.target])
+    expect((await store.query(`SELECT FROM pg_namespace WHERE nspname = 'crossfade'`)).rows).toEqual([]);
 });

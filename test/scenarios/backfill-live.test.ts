@@ -12,6 +12,7 @@ import { runRelay } from '../../lib/application/relay/relay.ts';
 import { turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { StepResult } from '../../lib/contracts/machine-io.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 import { aRun } from '../support/run.ts';
 
 const ROWS = 6_000;
@@ -95,7 +96,7 @@ describe('a copy under live writes', () => {
 
     const results = await copyAnew(shop.deps).finally(() => ends.abort());
     await Promise.all([writer, relay]);
-    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 2_000) });
+    await relayUntilIdle(shop.deps, 'forward', 2_000);
 
     expect(results.at(-1)?.gates).toMatchObject([{ gate: 'backfill-digest-equal', pass: true }]);
     await expectEqual();
@@ -263,7 +264,7 @@ describe('a table that grows faster than it is copied', () => {
     expect(progress.rows).toBeGreaterThanOrEqual(last[0]?.rows);
     expect(progress.rows).toBeLessThanOrEqual(last[0]?.rows + writes.length * 20);
     expect(results.at(-1)?.gates).toMatchObject([{ gate: 'backfill-digest-equal', pass: true }]);
-    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 3_000) });
+    await relayUntilIdle(shop.deps, 'forward', 3_000);
     await expectEqual();
   });
 });

@@ -41,6 +41,7 @@ const SETS_SQL = `
 CREATE TABLE public.set_int (id integer PRIMARY KEY, v text, n integer);
 CREATE TABLE public.set_text (a text COLLATE "und-x-icu", id integer, v text, n integer, PRIMARY KEY (a, id));
 CREATE TABLE public.owned (id integer PRIMARY KEY, tenant_id text, v text);
+CREATE TABLE public.named (id integer PRIMARY KEY, tenant_id text, v text);
 CREATE TABLE public.big (id integer PRIMARY KEY, v text, n integer);
 CREATE TABLE public.few_leads (a text COLLATE "C", id integer, v text, PRIMARY KEY (a, id));
 INSERT INTO public.few_leads SELECT 't' || i % 3, i, 'v' FROM generate_series(1, 30000) AS i;
@@ -51,6 +52,7 @@ reconcile: { chunkRows: 10, splitRows: 3 }
 tables:
 ${[...Object.keys(SHAPES), 'set_int', 'set_text', 'big', 'few_leads'].map((name) => `  ${name}: { tenant: none }`).join('\n')}
   owned: {}
+  named: {}
 `;
 
 let test: TestMigration;
@@ -219,6 +221,45 @@ describe('where rows are', () => {
     const counted = one.tenants.reduce((sum, tenants) => sum + (tenants?.t1 ?? 0), 0);
     expect(counted).toBe(30);
     expect(one.tenants.every((tenants) => Object.keys(tenants ?? {}).every((name) => name === 't1'))).toBe(true);
+  });
+
+  it('tells tenants by their whole names, whatever is in them and however many there are', async () => {
+    const odd = ['', ' ', ',', 'a,b', '\u001f', '\u001f\u0020', '"q"', "it's", '{}', 'NULL', 'ä', '\\', 'a\nb'];
+    const tenants = [...odd, ...Array.from({ length: 20 }, (_, place) => `t${place}`)];
+    const fill = `INSERT INTO named SELECT place, tenant, 'v' FROM unnest($1::text[]) WITH ORDINALITY AS list(tenant, place)`;
+    for (const store of STORES) await test[store].query(fill, [tenants]);
+
+    const alone = [];
+    for (const tenant of tenants)
+      alone.push(await engine(compared('named', [tenant]), migration, { countTenants: 'target' }));
+    const all = await engine(compared('named', tenants));
+    const none = await engine(compared('named', []));
+
+    expect(alone.map(({ rows, leftOut }) => [rows, leftOut])).toEqual(tenants.map(() => [1, tenants.length - 1]));
+    expect(alone.map((result) => Object.assign({}, ...result.tenants))).toEqual(
+      tenants.map((tenant) => ({ [tenant]: 1 })),
+    );
+    expect([all.rows, all.leftOut, all.keys]).toEqual([tenants.length, 0, []]);
+    expect([none.rows, none.leftOut]).toEqual([0, tenants.length]);
+  });
+
+  it('asks for the tenant against a list that PostgreSQL hashes once, and not against a subquery', async () => {
+    const table = tableNamed(migration, 'named');
+    const reading = { tenants: ['a', 'b'], fingerprint: compared('named').fingerprint };
+    const { text, values } = digestParts(
+      table,
+      migration.byName,
+      'legacy',
+      [{ after: null, through: null }],
+      reading,
+      9,
+    );
+
+    const { rows } = await test.legacy.query(`EXPLAIN (VERBOSE, COSTS OFF) ${text}`, [...values]);
+
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).toContain(`= ANY ('{a,b}'::text[])`);
+    expect(plan).not.toContain('SubPlan');
   });
 });
 

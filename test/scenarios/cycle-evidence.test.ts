@@ -1,18 +1,14 @@
 /** What a full pass on real databases leaves as evidence: the worst chunks, whose rows it compared, and that no other ran beside it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createVirtualClock, type VirtualClock } from '../../lib/adapters/memory/clock.ts';
-import { createMemoryDocuments } from '../../lib/adapters/memory/documents.ts';
-import { createMemoryObjects } from '../../lib/adapters/memory/objects.ts';
+import type { VirtualClock } from '../../lib/adapters/memory/clock.ts';
 import type { Deps } from '../../lib/application/deps.ts';
-import { installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { begin } from '../../lib/application/machines/begin.ts';
 import { reconcileMachine } from '../../lib/application/machines/reconcile/machine.ts';
-import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts';
 import { REPORT_KEY } from '../../lib/contracts/object-prefixes.ts';
 import { runCycle } from '../support/cycle-steps.ts';
-import { aMigration, type TestMigration } from '../support/migration.ts';
+import type { TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
-import { copyShopAfresh, SHOP_SQL, writePastTheFence } from '../support/shop.ts';
+import { freshShop, openShop, shopRows, writePastTheFence } from '../support/shop.ts';
 
 const PLAN = `
 tenants: { column: tenant_id }
@@ -22,31 +18,19 @@ tables:
   orders: {}
   lines: { tenant: { parent: orders, on: { order_id: id } } }
 `;
-const ROWS = `
-INSERT INTO public.orders (id, tenant_id, reference, amount, note, updated_at)
-  SELECT i, CASE WHEN i > 40 THEN 'umbrella' ELSE 'acme' END, 'r' || i, i, '', '2026-01-01' FROM generate_series(1, 50) AS i;
-INSERT INTO public.lines SELECT o.id, l, l FROM public.orders AS o, generate_series(1, 2) AS l;
-`;
 
 let shop: TestMigration;
 let clock: VirtualClock;
 let deps: Deps;
 
 beforeAll(async () => {
-  shop = await aMigration({ plan: PLAN, legacySql: SHOP_SQL + ROWS });
-  await installSchemas(shop.deps);
-  await installCapture(await shop.load(), 'forward');
-  for (const tenant of ['*', 'acme', 'umbrella'])
-    await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: true, why: 'test' });
+  shop = await openShop(PLAN, shopRows(50, 40));
 });
 
 afterAll(() => shop?.close());
 
 beforeEach(async () => {
-  clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
-  deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
-  await mirrorTenants(deps, 'forward');
-  await copyShopAfresh(shop);
+  ({ clock, deps } = await freshShop(shop));
 });
 
 const aCycleRun = () =>

@@ -1,19 +1,15 @@
 /** Scopes of cycles on real databases: windows that go on from one another, due tables, limits, samples, named keys, long lists. */
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createVirtualClock, type VirtualClock } from '../../lib/adapters/memory/clock.ts';
-import { createMemoryDocuments } from '../../lib/adapters/memory/documents.ts';
-import { createMemoryObjects } from '../../lib/adapters/memory/objects.ts';
+import type { VirtualClock } from '../../lib/adapters/memory/clock.ts';
 import type { Deps } from '../../lib/application/deps.ts';
-import { installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { reconcileMachine } from '../../lib/application/machines/reconcile/machine.ts';
 import { compareHere } from '../../lib/application/reconcile/compare-here.ts';
 import type { ChunkItem } from '../../lib/application/reconcile/cycle-store.ts';
-import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
-import { aMigration, type TestMigration } from '../support/migration.ts';
+import type { TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
-import { copyShopAfresh, SHOP_SQL, writePastTheFence } from '../support/shop.ts';
+import { freshShop, openShop, writePastTheFence } from '../support/shop.ts';
 
 const PLAN = `
 tenants: { column: tenant_id }
@@ -31,6 +27,7 @@ INSERT INTO public.orders (id, tenant_id, reference, amount, note, updated_at)
 INSERT INTO public.lines SELECT o.id, l, l FROM public.orders AS o, generate_series(1, 2) AS l;
 `;
 const ALL = 122;
+const LINES = 80;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
@@ -39,20 +36,13 @@ let clock: VirtualClock;
 let deps: Deps;
 
 beforeAll(async () => {
-  shop = await aMigration({ plan: PLAN, legacySql: SHOP_SQL + ROWS });
-  await installSchemas(shop.deps);
-  await installCapture(await shop.load(), 'forward');
-  for (const tenant of ['*', 'acme'])
-    await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: true, why: 'test' });
+  shop = await openShop(PLAN, ROWS, ['acme']);
 });
 
 afterAll(() => shop?.close());
 
 beforeEach(async () => {
-  clock = createVirtualClock({ start: new Date(), autoAdvance: true });
-  deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
-  await mirrorTenants(deps, 'forward');
-  await copyShopAfresh(shop);
+  ({ clock, deps } = await freshShop(shop, new Date()));
 });
 
 /** A write of the application, whose event the relay has delivered. */
@@ -116,6 +106,18 @@ describe('the schedule', () => {
     }
 
     expect(scopes).toEqual([`full ${ALL}`, 'window 0', 'window 0', `full ${ALL}`]);
+  });
+
+  it('goes on from a cycle in mode columns, which proves every column, and never from one in mode count, which says so', async () => {
+    const { notes } = await cycle({ scopeKind: 'due', requestedBy: 'schedule', mode: 'count' });
+    await clock.sleep(HOUR);
+    const columns = { scopeKind: 'due', requestedBy: 'schedule', mode: 'columns' } as const;
+    const first = await cycle(columns);
+    await clock.sleep(HOUR);
+    const second = await cycle(columns);
+
+    expect(notes).toContain('mode count proves no row: it runs no drift clock and moves no window');
+    expect([first.logged?.scopeKind, second.logged?.scopeKind]).toEqual(['full', 'window']);
   });
 
   it('finds in a window a lost write, and says what the window went on from', async () => {
@@ -255,9 +257,11 @@ describe('what an operator asks for', () => {
   it('a limit compares the window, partly: it is never clean for the clock, and what it finds counts', async () => {
     await write(`UPDATE orders SET note = 'limited' WHERE id BETWEEN 1 AND 30`);
 
-    const { logged, items } = await cycle({ limit: 20 });
+    const { logged, items, notes } = await cycle({ limit: 20 });
 
     expect(logged).toMatchObject({ scopeKind: 'sample', rows: 20, drift: 20 });
+    expect(logged?.beyondLimit).toEqual({ rows: 10, counted: 'at-least' });
+    expect(notes).toContain('the limit left out at least 10 rows, which were not compared; raise it with --limit');
     expect(items).toHaveLength(1);
   });
 
@@ -268,7 +272,16 @@ describe('what an operator asks for', () => {
 
     expect(logged).toMatchObject({ scopeKind: 'keys', rows: 2, drift: 1 });
     expect(outcome).toBe('differences');
+    expect(logged?.beyondLimit).toBeUndefined();
     expect(await found()).toEqual(['orders#[3]']);
+  });
+
+  it('named rows beyond a limit are counted', async () => {
+    const keys = ['[3]', '[5]', '[6]'];
+
+    const { logged } = await cycle({ scopeKind: 'keys', tables: ['orders'], keys, limit: 1 });
+
+    expect(logged).toMatchObject({ rows: 1, beyondLimit: { rows: 2, counted: 'exactly' } });
   });
 
   it('a sample draws rows of both stores', async () => {
@@ -280,9 +293,12 @@ describe('what an operator asks for', () => {
   });
 
   it('a full pass of one table with a limit covers its beginning', async () => {
+    await shop.legacy.query('ANALYZE lines');
+
     const { logged } = await cycle({ scopeKind: 'full', tables: ['lines'], limit: 20 });
 
     expect(logged).toMatchObject({ scopeKind: 'sample', rows: 20, drift: 0 });
+    expect(logged?.beyondLimit).toEqual({ rows: LINES - 20, counted: 'estimated' });
   });
 
   it('differences end a dry run with differences too, NULL on either side', async () => {

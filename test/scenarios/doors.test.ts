@@ -1,11 +1,11 @@
 /** Turning a tenant on or off is several steps in two stores: whoever dies between them leaves nothing lost and nothing open. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { mendDoors, tenantStates, turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
 import { readTenantStates } from '../../lib/application/tenants/read-pages.ts';
 import { turnTenantOff, turnTenantOn } from '../../lib/sql/tenants/tenant-state.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = 'CREATE TABLE public.notes (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text)';
 const PLAN = 'tenants: { column: tenant_id }\ntables: { notes: }\nrelay: { shards: 1 }';
@@ -24,7 +24,7 @@ afterAll(() => notes?.close());
 
 const on = (tenant: string) =>
   turnOn(notes.deps, 'forward', { tenant, stage: 'dualwrite', copied: false, why: 'test' });
-const relay = () => runRelay(notes.deps, 'forward', { until: new Date(Date.now() + 300) });
+const relay = () => relayUntilIdle(notes.deps, 'forward', 300);
 const source = () => notes.deps.databases.open('legacy', 'relay');
 const idsOnTarget = async () =>
   (await notes.target.query('SELECT id::int AS id FROM notes ORDER BY id')).rows.map((row) => row.id);

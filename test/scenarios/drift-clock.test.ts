@@ -130,7 +130,8 @@ async function cycles(count: number, made: Made = {}): Promise<void> {
   for (let n = 0; n < count; n++) await aCycle(made);
 }
 
-const gate = (scope: readonly string[] = ['acme', 'globex']) => driftGate(deps, aRun({ machine: 'cutover', scope }));
+const gate = (scope: readonly string[] = ['acme', 'globex']) =>
+  driftGate(deps, aRun({ machine: 'cutover', scope }), async () => undefined);
 
 describe('the gate', () => {
   it('opens after 72 hours of clean cycles, and closes when they stop', async () => {

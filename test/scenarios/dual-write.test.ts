@@ -8,6 +8,7 @@ import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
 import { type ClaimedRow, claimEvents } from '../../lib/sql/relay/claim-events.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
 let shop: TestMigration;
@@ -28,7 +29,7 @@ afterAll(() => shop?.close());
 /** Runs the relay until the outbox is empty or nothing moves any more. */
 async function relay(): Promise<void> {
   for (let round = 0; round < 20; round++) {
-    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 150) });
+    await relayUntilIdle(shop.deps, 'forward', 150);
     const { rows } = await shop.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
     if (rows.length === 0) return;
   }

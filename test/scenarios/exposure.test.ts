@@ -7,13 +7,13 @@ import { verifyCopy } from '../../lib/application/backfill/verify-copy.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { backfillMachine } from '../../lib/application/machines/backfill/machine.ts';
 import { expose } from '../../lib/application/machines/dual-write/expose.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { carryOutWish, ERASURE_PREFIX } from '../../lib/application/tenants/carry-out-wish.ts';
 import { copyTurnedOn, EXPOSURE_MODE } from '../../lib/application/tenants/copy-turned-on.ts';
 import { tenantStates } from '../../lib/application/tenants/exposure.ts';
 import type { Flag } from '../../lib/domain/flags.ts';
 import { FlagsConflict } from '../../lib/ports/flags.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 import { aRun, runToEnd } from '../support/run.ts';
 
 const SQL = 'CREATE TABLE public.notes (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text)';
@@ -54,7 +54,7 @@ async function wish(test: TestMigration, change: Partial<Flag>): Promise<number>
   return (await test.deps.flags.publish({ ...read.flags, dual_write: flag }, read.version, 'test')).version;
 }
 
-const relay = (test: TestMigration) => runRelay(test.deps, 'forward', { until: new Date(Date.now() + 250) });
+const relay = (test: TestMigration) => relayUntilIdle(test.deps, 'forward', 250);
 const onNow = async (test: TestMigration) =>
   (await tenantStates(test.deps, 'forward')).filter((state) => state.is_on).map((state) => state.tenant);
 const idsOf = async (test: TestMigration, store: 'legacy' | 'target') =>

@@ -1,22 +1,16 @@
 /** The guide's way back of phase 3: routing pauses, a tenant's or table's target rows are overwritten from legacy, the result is proved. */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { createVirtualClock, type VirtualClock } from '../../lib/adapters/memory/clock.ts';
-import { createMemoryDocuments } from '../../lib/adapters/memory/documents.ts';
-import { createMemoryObjects } from '../../lib/adapters/memory/objects.ts';
+import type { VirtualClock } from '../../lib/adapters/memory/clock.ts';
 import type { Deps } from '../../lib/application/deps.ts';
-import { installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { rollbackMachine } from '../../lib/application/machines/rollback/machine.ts';
-import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts';
+import { setMarks } from '../../lib/application/operate/set-marks.ts';
+import { readHold } from '../../lib/application/relay/delivery-hold.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
-import { aMigration, type TestMigration } from '../support/migration.ts';
+import type { Statement } from '../../lib/sql/statement.ts';
+import type { TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
-import { copyShopAfresh, SHOP_PLAN, SHOP_SQL, writePastTheFence } from '../support/shop.ts';
+import { freshShop, openShop, SHOP_PLAN, shopRows, writePastTheFence } from '../support/shop.ts';
 
-const ROWS = `
-INSERT INTO public.orders (id, tenant_id, reference, amount, note, updated_at)
-  SELECT i, CASE WHEN i > 6 THEN 'umbrella' ELSE 'acme' END, 'r' || i, i, '', '2026-01-01' FROM generate_series(1, 10) AS i;
-INSERT INTO public.lines SELECT o.id, l, l FROM public.orders AS o, generate_series(1, 2) AS l;
-`;
 /** In both tenants: changed, missing and extra rows; the extra order has an extra line under it. */
 const SPOILT = `
 UPDATE orders SET note = 'rogue' WHERE id IN (2, 8);
@@ -31,20 +25,13 @@ let deps: Deps;
 let runs = 0;
 
 beforeAll(async () => {
-  shop = await aMigration({ plan: SHOP_PLAN, legacySql: SHOP_SQL + ROWS });
-  await installSchemas(shop.deps);
-  await installCapture(await shop.load(), 'forward');
-  for (const tenant of ['*', 'acme', 'umbrella'])
-    await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: true, why: 'test' });
+  shop = await openShop(SHOP_PLAN, shopRows(10, 6));
 });
 
 afterAll(() => shop?.close());
 
 beforeEach(async () => {
-  clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
-  deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
-  await mirrorTenants(deps, 'forward');
-  await copyShopAfresh(shop);
+  ({ clock, deps } = await freshShop(shop));
   await writePastTheFence(shop, SPOILT);
 });
 
@@ -54,12 +41,12 @@ function aWayBack(overrides: Partial<Run> = {}): Run {
   return aRun({ machine: 'rollback', from: 'reconcile', execution, scope: ['acme'], ...overrides });
 }
 
-async function step(name: string, run: Run): Promise<StepResult> {
+async function step(name: string, run: Run, world: Deps = deps): Promise<StepResult> {
   const work = rollbackMachine.steps[name];
   if (work === undefined) throw new Error(`no step ${name}`);
   let data: unknown = null;
   for (;;) {
-    const result = await work(deps, run, data);
+    const result = await work(world, run, data);
     if (!result.again) return result;
     await clock.sleep(result.waitSeconds * 1000);
     data = result.data;
@@ -92,7 +79,7 @@ it('overwrites one tenant from legacy, removes what legacy has not, proves it, a
   expect(await wrong()).toEqual(OF_UMBRELLA);
   expect(verified).toMatchObject({ proceed: true, gates: [{ gate: 'overwritten-equal', pass: true, value: 0 }] });
   expect(notes).toContain('delivery to the target is held; events wait in the outbox');
-  expect((await deps.documents.get('control', 'control'))?.value.deliveryHeld).toBeUndefined();
+  expect((await deps.documents.get('control', 'control'))?.value).toEqual({});
 });
 
 it('overwrites one table of a tenant and leaves its others as they are', async () => {
@@ -102,6 +89,19 @@ it('overwrites one table of a tenant and leaves its others as they are', async (
   expect(left).toEqual(expect.arrayContaining(['order 2', 'order 901', ...OF_UMBRELLA]));
   expect(left).not.toContain('no line 3/2');
   expect(left).not.toContain('line 901/1');
+});
+
+it('leaves shared rows alone for some of the tenants, and overwrites them for all of them', async () => {
+  await writePastTheFence(shop, `UPDATE currencies SET label = 'rogue' WHERE code = 'EUR'`);
+  const label = async () => (await shop.target.query(`SELECT label FROM currencies WHERE code = 'EUR'`)).rows[0]?.label;
+
+  const { verified } = await goBack(aWayBack({ scope: ['acme'] }));
+  const leftAlone = await label();
+  await goBack(aWayBack({ scope: ['acme', 'umbrella'] }));
+
+  expect(verified.proceed).toBe(true);
+  expect([leftAlone, await label()]).toEqual(['rogue', 'Euro']);
+  expect(await wrong()).toEqual([]);
 });
 
 it('lists in a dry run what it would do, row by row, and holds and writes nothing', async () => {
@@ -114,17 +114,54 @@ it('lists in a dry run what it would do, row by row, and holds and writes nothin
   expect(await deps.documents.get('control', 'control')).toBeUndefined();
 });
 
-it('goes on where it died, and says how to take it back', async () => {
+it('goes on where it died', async () => {
   const run = aWayBack();
   await step('pause-routing', run);
   const dying: Deps = { ...deps, databases: failingSecondWrite(deps) };
   await expect(rollbackMachine.steps['overwrite-target']?.(dying, run, null)).rejects.toThrow('killed');
 
-  const { verified, notes } = await goBack(run);
+  const { verified } = await goBack(run);
 
   expect(verified.proceed).toBe(true);
   expect(await wrong()).toEqual(OF_UMBRELLA);
-  expect(notes.join()).toContain(`npx crossfade undo overwrite-${run.execution.split(':').at(-1)} --dry-run`);
+});
+
+it('goes on when its call was over before it had written anything', async () => {
+  const slow: Deps = { ...deps, plan: { ...deps.plan, reconcile: { ...deps.plan.reconcile, recheckAfter: 41_000 } } };
+  const run = aWayBack();
+  await step('pause-routing', run, slow);
+
+  await step('overwrite-target', run, slow);
+
+  expect(await wrong()).toEqual(OF_UMBRELLA);
+});
+
+it('takes the place of one that died, whose mark holds nothing up when it has lapsed', async () => {
+  await step('pause-routing', aWayBack());
+  expect(await readHold(deps)).toMatchObject({ why: 'the target is being overwritten from legacy' });
+  await clock.sleep(601_000);
+  expect(await readHold(deps)).toBeNull();
+
+  const { verified } = await goBack(aWayBack());
+
+  expect(verified.proceed).toBe(true);
+  expect(await wrong()).toEqual(OF_UMBRELLA);
+});
+
+it('stops before its next page when a person stops delivery meanwhile, and leaves that stop', async () => {
+  const run = aWayBack();
+  await step('pause-routing', run);
+  const stopping: Deps = { ...deps, databases: stoppedAtFirstWrite(deps) };
+
+  const stopped = await rollbackMachine.steps['overwrite-target']?.(stopping, run, null);
+  const waiting = await rollbackMachine.steps['overwrite-target']?.(deps, run, stopped?.data);
+
+  expect(waiting).toMatchObject({ again: true, notes: [expect.stringContaining('delivery is held by alice')] });
+  expect(await wrong()).not.toEqual(OF_UMBRELLA);
+  await setMarks(alice(), { clear: ['deliveryHeld'], why: 'looked into' });
+  expect(await readHold({ ...deps, documents: { ...deps.documents } })).toMatchObject({ execution: run.execution });
+  await step('overwrite-target', run);
+  expect(await wrong()).toEqual(OF_UMBRELLA);
 });
 
 it('does not take off a hold that a person put on, and waits for it', async () => {
@@ -139,6 +176,30 @@ it('does not take off a hold that a person put on, and waits for it', async () =
   expect((await deps.documents.get('control', 'control'))?.value.deliveryHeld?.by).toBe('alice');
   expect(await wrong()).toEqual([...OF_ACME, ...OF_UMBRELLA].toSorted());
 });
+
+function alice(): Parameters<typeof setMarks>[0] {
+  const { documents } = deps;
+  return { documents, clock, identity: { whoAmI: async () => 'alice' }, command: (words) => words };
+}
+
+/** A person stops delivery while the first page is written. */
+function stoppedAtFirstWrite({ databases }: Deps): Deps['databases'] {
+  return {
+    ...databases,
+    open: (store, purpose) => {
+      const session = databases.open(store, purpose);
+      return {
+        ...session,
+        query: async <Row>(statement: Statement) => {
+          const rows = await session.query<Row>(statement);
+          if (statement.text.includes('/* crossfade batch overwrite-'))
+            await setMarks(alice(), { set: ['deliveryHeld'], why: 'the target suffers' });
+          return rows;
+        },
+      };
+    },
+  };
+}
 
 /** Dies behind its first apply, in front of the second. */
 function failingSecondWrite({ databases }: Deps): Deps['databases'] {

@@ -1,9 +1,9 @@
 /** One queued row that can never be repaired holds up neither the other repairs nor delivery. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { workRepairQueue } from '../../lib/application/relay/work-repair-queue.ts';
 import { startConverging } from '../support/converging.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const PLAN = `
 tenants: { column: tenant_id }
@@ -28,10 +28,10 @@ afterAll(() => stores?.close());
 describe('the repair queue', () => {
   it('goes on past a parent that its mapping cannot read, and so does delivery', async () => {
     await stores.legacy.query(`INSERT INTO teams VALUES (1, 'acme', 0); INSERT INTO players VALUES (1, 'acme', 1)`);
-    await runRelay(stores.deps, 'forward', { until: new Date(Date.now() + 1_000) });
+    await relayUntilIdle(stores.deps, 'forward', 1_000);
     await stores.legacy.query(`INSERT INTO teams VALUES (2, 'acme', 10); INSERT INTO players VALUES (2, 'acme', 2)`);
 
-    await runRelay(stores.deps, 'forward', { until: new Date(Date.now() + 1_500) });
+    await relayUntilIdle(stores.deps, 'forward', 1_500);
 
     expect((await stores.target.query('SELECT id::int AS id FROM players')).rows).toEqual([{ id: 2 }]);
     expect(

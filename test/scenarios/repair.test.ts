@@ -1,22 +1,19 @@
 /** A repair as it is reviewed: planned, decided, carried out and taken back, on real databases. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createVirtualClock, type VirtualClock } from '../../lib/adapters/memory/clock.ts';
-import { createMemoryDocuments } from '../../lib/adapters/memory/documents.ts';
-import { createMemoryObjects } from '../../lib/adapters/memory/objects.ts';
+import type { VirtualClock } from '../../lib/adapters/memory/clock.ts';
 import type { Deps } from '../../lib/application/deps.ts';
-import { installCapture, installSchemas } from '../../lib/application/install/install.ts';
+import { noteForeignDrift } from '../../lib/application/incidents/note-foreign-drift.ts';
 import { askApproval } from '../../lib/application/machines/approval.ts';
 import { reconcileMachine } from '../../lib/application/machines/reconcile/machine.ts';
 import { tableNamed } from '../../lib/application/migration.ts';
 import { undoRepair } from '../../lib/application/repair/undo-repair.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
-import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { RepairDocument } from '../../lib/contracts/documents.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import { type RepairArtefact, type RepairJob, repairKey } from '../../lib/contracts/repair.ts';
-import { aMigration, type TestMigration } from '../support/migration.ts';
+import type { TestMigration } from '../support/migration.ts';
 import { aRun } from '../support/run.ts';
-import { copyShopAfresh, SHOP_SQL, writePastTheFence } from '../support/shop.ts';
+import { freshShop, openShop, shopRows, writePastTheFence } from '../support/shop.ts';
 
 const PLAN = `
 tenants: { column: tenant_id }
@@ -25,11 +22,6 @@ tables:
   currencies: { tenant: none }
   orders: { updatedAtColumn: updated_at }
   lines: { tenant: { parent: orders, on: { order_id: id } } }
-`;
-const ROWS = `
-INSERT INTO public.orders (id, tenant_id, reference, amount, note, updated_at)
-  SELECT i, CASE WHEN i > 40 THEN 'umbrella' ELSE 'acme' END, 'r' || i, i, '', '2026-01-01' FROM generate_series(1, 50) AS i;
-INSERT INTO public.lines SELECT o.id, l, l FROM public.orders AS o, generate_series(1, 2) AS l;
 `;
 const PLANTED = `
 UPDATE orders SET note = 'rogue', amount = 99.5 WHERE id = 5;
@@ -48,20 +40,13 @@ let deps: Deps;
 let runs = 0;
 
 beforeAll(async () => {
-  shop = await aMigration({ plan: PLAN, legacySql: SHOP_SQL + ROWS });
-  await installSchemas(shop.deps);
-  await installCapture(await shop.load(), 'forward');
-  for (const tenant of ['*', 'acme', 'umbrella'])
-    await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: true, why: 'test' });
+  shop = await openShop(PLAN, shopRows(50, 40));
 });
 
 afterAll(() => shop?.close());
 
 beforeEach(async () => {
-  clock = createVirtualClock({ start: new Date('2026-01-05T12:00:00Z'), autoAdvance: true });
-  deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
-  await mirrorTenants(deps, 'forward');
-  await copyShopAfresh(shop);
+  ({ clock, deps } = await freshShop(shop));
 });
 
 /** What a rogue writer does past the fence, and what a cycle has said of it. */
@@ -375,6 +360,22 @@ describe('undoing a repair', () => {
     expect(await documentOf(id)).toMatchObject({ state: 'undone', undone: { by: 'alice', rows: 3, left: 0 } });
     await plant('SELECT 1', PLANTED_KEYS);
     expect((await plan()).rows).toBe(3);
+  });
+
+  it('is taken for nobody else’s write when the rows drift again; a later one is', async () => {
+    await plant(PLANTED, PLANTED_KEYS);
+    const { id } = await plan();
+    await carryOut(id);
+    await undo(id);
+    const migration = { ...(await shop.load()), deps };
+    const drift = PLANTED_KEYS.map(([table, rowKey]) => ({ table, rowKey }));
+
+    const undone = await noteForeignDrift(migration, 'forward', drift);
+    await writePastTheFence(shop, `UPDATE orders SET note = 'again' WHERE id = 5`);
+    const written = await noteForeignDrift(migration, 'forward', drift);
+    await shop.target.query('DELETE FROM crossfade.foreign_write');
+
+    expect([undone, written]).toEqual([0, 1]);
   });
 
   it('leaves a row that was written again since, and says so', async () => {

@@ -11,6 +11,7 @@ import { sweepRetries } from '../../lib/application/relay/sweep-retries.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import { redriveEvents } from '../../lib/sql/relay/redrive-events.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = 'CREATE TABLE public.notes (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text)';
 const PLAN = 'tenants: { column: tenant_id }\ntables: { notes: }\nrelay: { shards: 1 }';
@@ -29,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => notes?.close());
 
-const relay = () => runRelay(notes.deps, 'forward', { until: new Date(Date.now() + 600) });
+const relay = () => relayUntilIdle(notes.deps, 'forward', 600);
 const stateOf = async (key: string) =>
   (
     await notes.legacy.query(

@@ -14,6 +14,7 @@ import { drainDirection } from '../../lib/application/switch/drain.ts';
 import { markCopied, tenantStates, turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { Direction } from '../../lib/domain/direction.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 import { aRun, runToEnd } from '../support/run.ts';
 
 const SQL = `
@@ -51,7 +52,7 @@ beforeAll(async () => {
 afterAll(() => bank?.close());
 
 async function relay(direction: Direction): Promise<void> {
-  await runRelay(bank.deps, direction, { until: new Date(Date.now() + 400) });
+  await relayUntilIdle(bank.deps, direction, 400);
 }
 
 async function contents() {
@@ -128,7 +129,7 @@ describe('switchover', () => {
     await bank.target.query(`INSERT INTO accounts (tenant_id, amount, nick) VALUES ('newcomer', 5, 'n1')`);
 
     await relay('reverse');
-    await runRelay(bank.deps, 'reverse', { until: new Date(Date.now() + 1_500) });
+    await relayUntilIdle(bank.deps, 'reverse', 1_500);
 
     const { legacy, target } = await contents();
     expect(legacy).toEqual(target);

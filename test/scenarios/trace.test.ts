@@ -6,7 +6,6 @@ import { fenceStore, installCapture, installSchemas } from '../../lib/applicatio
 import { carryOutTraces } from '../../lib/application/operate/carry-out-traces.ts';
 import { explainDrift } from '../../lib/application/operate/explain-drift.ts';
 import type { Operator } from '../../lib/application/operate/operator.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { retryEvent } from '../../lib/application/relay/retry-event.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
@@ -16,6 +15,7 @@ import { cleanCorrelation } from '../../lib/domain/correlation.ts';
 import { SqlError } from '../../lib/ports/sql.ts';
 import { redriveEvents } from '../../lib/sql/relay/redrive-events.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = 'CREATE TABLE public.notes (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text)';
 const TARGET_SQL = `${SQL.replace('body text', `body text CHECK (body <> 'poison')`)}`;
@@ -37,8 +37,7 @@ beforeAll(async () => {
 
 afterAll(() => notes?.close());
 
-const relay = (direction: 'forward' | 'reverse' = 'forward') =>
-  runRelay({ ...notes.deps, log }, direction, { until: new Date(Date.now() + 500) });
+const relay = (direction: 'forward' | 'reverse' = 'forward') => relayUntilIdle({ ...notes.deps, log }, direction, 500);
 const queues = () => notes.deps.queues as MemoryQueues;
 const tell = async (query: TraceQuery): Promise<TraceAnswer> => traceWrite(await notes.load(), query, 'salt');
 const kinds = ({ steps }: TraceAnswer) => steps.map(({ what }) => what);

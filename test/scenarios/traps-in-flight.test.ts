@@ -63,7 +63,10 @@ async function settleTwice(table: string, rowKey: string, between = async () => 
 }
 
 const NOTHING = { pending: [], drift: [], inFlight: {}, waiting: [], setAside: [] };
-const waitsFor = (table: string, rowKey: string) => ({ inFlight: { [table]: 1 }, waiting: [{ table, rowKey }] });
+const waitsFor = (table: string, rowKey: string) => ({
+  inFlight: { [table]: 1 },
+  waiting: [{ table, rowKey, tenant: 'acme' }],
+});
 const keysOf = (rows: readonly Pick<PendingRow, 'table' | 'rowKey'>[]) =>
   rows.map((row) => `${row.table} ${row.rowKey}`);
 

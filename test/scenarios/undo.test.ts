@@ -1,13 +1,15 @@
 /** Undo by correlation id: a write is taken back only while it is the row's current version, and legacy says what comes instead. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
+import { tableNamed } from '../../lib/application/migration.ts';
 import { carryOutUndos } from '../../lib/application/operate/carry-out-undos.ts';
 import { UNDO_PREFIX } from '../../lib/application/operate/undo.ts';
 import { forgetHold } from '../../lib/application/relay/delivery-hold.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { setStage, turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
+import { IMAGE_START, keepImages } from '../../lib/application/tenants/keep-before-images.ts';
 import { undoWrites } from '../../lib/application/tenants/undo-writes.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = `
 CREATE TABLE public.orders (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text);
@@ -15,14 +17,18 @@ CREATE TABLE public.lines (order_id bigint REFERENCES public.orders, line intege
 const PLAN = `
 tenants: { column: tenant_id }
 tables:
-  orders:
+  orders: { columns: { risk: { owner: target } } }
   lines: { tenant: { parent: orders, on: { order_id: id } } }
 relay: { shards: 1 }`;
 
 let shop: TestMigration;
 
 beforeAll(async () => {
-  shop = await aMigration({ plan: PLAN, legacySql: SQL });
+  shop = await aMigration({
+    plan: PLAN,
+    legacySql: SQL,
+    targetSql: `${SQL} ALTER TABLE public.orders ADD COLUMN risk text`,
+  });
   await installSchemas(shop.deps);
   const migration = await shop.load();
   await installCapture(migration, 'forward');
@@ -40,7 +46,7 @@ beforeEach(async () => {
 
 async function relay(): Promise<void> {
   for (let round = 0; round < 20; round++) {
-    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 120) });
+    await relayUntilIdle(shop.deps, 'forward', 120);
     const waiting = await shop.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
     const queued = await shop.target.query('SELECT 1 FROM crossfade.repair_queue LIMIT 1');
     if (waiting.rows.length === 0 && queued.rows.length === 0) return;
@@ -53,6 +59,13 @@ async function write(correlationId: string, sql: string): Promise<void> {
     `BEGIN; SELECT set_config('crossfade.correlation_id', '${correlationId}', true); ${sql}; COMMIT`,
   );
   await relay();
+}
+
+/** Under a role that the fence lets pass. */
+async function writeThroughTheFence(sql: string): Promise<void> {
+  await shop.target.query(`SET SESSION AUTHORIZATION "${shop.roles.apply}"`);
+  await shop.target.query(sql);
+  await shop.target.query('RESET SESSION AUTHORIZATION');
 }
 
 const undo = async (correlationId: string, dryRun = false) =>
@@ -140,6 +153,21 @@ describe('undo', () => {
 
     expect(rows).toMatchObject([{ outcome: 'left', detail: 'its tenant is in stage live: applications read the row' }]);
     expect(await orders()).toHaveLength(1);
+  });
+
+  it('restores a row that was there before, but for the columns that the target owns', async () => {
+    await writeThroughTheFence(`INSERT INTO orders VALUES (20, 'acme', 'before', 'high')`);
+    const migration = await shop.load();
+    const until = new Date(Date.now() + 60_000);
+    await keepImages(migration, [tableNamed(migration, 'orders')], IMAGE_START, until);
+    await write('web-20', `INSERT INTO orders VALUES (20, 'acme', 'after')`);
+    await writeThroughTheFence(`UPDATE orders SET risk = 'low' WHERE id = 20`);
+
+    const { rows } = await undo('web-20');
+
+    expect(rows).toMatchObject([{ rowKey: '[20]', outcome: 'restored' }]);
+    const { rows: held } = await shop.target.query('SELECT body, risk FROM orders WHERE id = 20');
+    expect(held).toEqual([{ body: 'before', risk: 'low' }]);
   });
 
   it('changes nothing in a dry run', async () => {

@@ -9,7 +9,6 @@ import {
   verifyErased,
 } from '../../lib/application/machines/rollback/dual-write.ts';
 import { tableNamed } from '../../lib/application/migration.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { retryEvent } from '../../lib/application/relay/retry-event.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { carryOutWish } from '../../lib/application/tenants/carry-out-wish.ts';
@@ -17,6 +16,7 @@ import { turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import type { SqlStore } from '../../lib/ports/sql.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 import { aRun, runToEnd } from '../support/run.ts';
 
 const SQL = `
@@ -59,7 +59,7 @@ async function exposed(before = ''): Promise<TestMigration> {
 
 async function relay(test: TestMigration): Promise<void> {
   for (let round = 0; round < 30; round++) {
-    await runRelay(test.deps, 'forward', { until: new Date(Date.now() + 120) });
+    await relayUntilIdle(test.deps, 'forward', 120);
     const { rows } = await test.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
     const queued = await test.target.query('SELECT 1 FROM crossfade.repair_queue LIMIT 1');
     if (rows.length === 0 && queued.rows.length === 0) return;

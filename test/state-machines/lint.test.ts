@@ -138,12 +138,15 @@ describe.each(DEFINITIONS)('%s.asl.json', (machine, definition) => {
   });
 
   it('asks nobody in a dry run', () => {
+    const questions = tasksOf(definition).flatMap(([name, { Arguments }]) =>
+      Arguments?.Payload.step === 'request-approval' ? [name] : [],
+    );
     const asks = Object.values(definition.States).flatMap(({ Choices = [] }) =>
-      Choices.filter(({ Next }) => Next === 'RequestApproval'),
+      Choices.filter(({ Next }) => questions.includes(Next)),
     );
 
     for (const { Condition } of asks) expect.soft(Condition).toContain('$run.dryRun != true');
-    expect(asks.length).toBe('RequestApproval' in definition.States ? 1 : 0);
+    expect(asks.map(({ Next }) => Next).toSorted()).toEqual(questions.toSorted());
   });
 });
 
@@ -198,6 +201,35 @@ describe('work that is undone before a machine ends early', () => {
         ]);
       expect.soft(ends?.Default, machine).toBe('Refuse');
     }
+  });
+});
+
+describe('the way back of the schema', () => {
+  const { States } = definitionOf('rollback');
+  const leadingTo = (wanted: string) =>
+    Object.entries(States).flatMap(([name, state]) => (successors(state).includes(wanted) ? [name] : []));
+
+  it('drops nothing but what a person has approved', () => {
+    expect(leadingTo('DropSchema')).toEqual(['SchemaApprovalGiven', 'DropSchemaWaits']);
+    expect(leadingTo('SchemaApprovalGiven')).toEqual(['RequestSchemaApproval']);
+    expect(leadingTo('RequestSchemaApproval')).toEqual(['ListSchemaAnswered']);
+  });
+
+  it('takes the tenants back first, and lists what is there after that', () => {
+    const survey = States.SurveySchemaAnswered?.Choices?.map(({ Condition, Next }) => [Next, Condition]);
+
+    expect(survey).toContainEqual(['CloseTenants', '{% $last.data.takeBack = true %}']);
+    expect(States.VerifyErasedAnswered?.Choices?.at(-1)).toEqual({
+      Condition: "{% $run.from = 'schema' %}",
+      Next: 'ListSchema',
+    });
+    expect(States.VerifyErasedAnswered?.Default).toBe('Finish');
+  });
+
+  it('asks nobody where nothing is left, and verifies whatever led there', () => {
+    expect(States.ListSchemaAnswered?.Default).toBe('VerifySchema');
+    expect(States.DropSchemaAnswered?.Default).toBe('VerifySchema');
+    expect(States.VerifySchemaAnswered?.Default).toBe('Finish');
   });
 });
 

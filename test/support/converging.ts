@@ -23,7 +23,7 @@ export interface Change {
 
 /** Orders that are tried for each change: all of them up to this many, else a seeded choice. */
 const ORDERS = 24;
-const SETTLE_MS = 20_000;
+const SETTLE_MS = 50_000;
 /** Keys of one order: `n` to `n + 99`. */
 const STRIDE = 100;
 

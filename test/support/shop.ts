@@ -1,5 +1,11 @@
 /** A small shop: tenants, a parent path, a shared table, a composite key, values that are easily spoilt. */
-import type { TestMigration } from './migration.ts';
+import { createVirtualClock, type VirtualClock } from '../../lib/adapters/memory/clock.ts';
+import { createMemoryDocuments } from '../../lib/adapters/memory/documents.ts';
+import { createMemoryObjects } from '../../lib/adapters/memory/objects.ts';
+import type { Deps } from '../../lib/application/deps.ts';
+import { installCapture, installSchemas } from '../../lib/application/install/install.ts';
+import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts';
+import { aMigration, type TestMigration } from './migration.ts';
 
 export const SHOP_SQL = `
 CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'happy');
@@ -19,6 +25,41 @@ tables:
   orders: { updatedAtColumn: updated_at }
   lines: { tenant: { parent: orders, on: { order_id: id } } }
 `;
+
+/** Orders with two lines each; those up to `acme` belong to that tenant, the others to umbrella. */
+export function shopRows(orders: number, acme: number): string {
+  return `
+INSERT INTO public.orders (id, tenant_id, reference, amount, note, updated_at)
+  SELECT i, CASE WHEN i > ${acme} THEN 'umbrella' ELSE 'acme' END, 'r' || i, i, '', '2026-01-01' FROM generate_series(1, ${orders}) AS i;
+INSERT INTO public.lines SELECT o.id, l, l FROM public.orders AS o, generate_series(1, 2) AS l;
+`;
+}
+
+/** Capture installed, the tenants and the shared rows exposed and copied. */
+export async function openShop(
+  plan: string,
+  rows: string,
+  tenants: readonly string[] = ['acme', 'umbrella'],
+): Promise<TestMigration> {
+  const shop = await aMigration({ plan, legacySql: SHOP_SQL + rows });
+  await installSchemas(shop.deps);
+  await installCapture(await shop.load(), 'forward');
+  for (const tenant of ['*', ...tenants])
+    await turnOn(shop.deps, 'forward', { tenant, stage: 'dualwrite', copied: true, why: 'test' });
+  return shop;
+}
+
+/** For one test: equal stores, an empty outbox, nothing on record, and a clock of its own. */
+export async function freshShop(
+  shop: TestMigration,
+  start = new Date('2026-01-05T12:00:00Z'),
+): Promise<{ readonly clock: VirtualClock; readonly deps: Deps }> {
+  const clock = createVirtualClock({ start, autoAdvance: true });
+  const deps = { ...shop.deps, clock, documents: createMemoryDocuments(), objects: createMemoryObjects() };
+  await mirrorTenants(deps, 'forward');
+  await copyShopAfresh(shop);
+  return { clock, deps };
+}
 
 /** What a rogue writer does past the fence and capture, which are left out here. */
 export async function writePastTheFence({ target }: TestMigration, sql: string): Promise<void> {

@@ -140,7 +140,7 @@ function shape(mark: CycleMark, x: number, y: number): string {
 function describe(cycle: CycleDocument): string {
   const { startedAt, mode, scopeKind, drift, rows, driftPercent, upperBoundPercent, complete, failed } = cycle;
   const unproven = unprovenOf(cycle);
-  const end = `${failed ? ', failed' : complete ? '' : ', incomplete'}${unproven > 0 ? `, ${unproven} unsettled or set aside` : ''}`;
+  const end = `${failed ? ', failed' : complete ? '' : ', incomplete'}${unproven > 0 ? `, ${unproven} unsettled, set aside or long in flight` : ''}`;
   return `${formatTime(startedAt)} ${mode} ${scopeKind}: ${drift} of ${rows} rows (${formatPercent(driftPercent)}, at most ${formatPercent(upperBoundPercent)})${end}`;
 }
 

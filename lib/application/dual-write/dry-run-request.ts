@@ -5,6 +5,7 @@ import { isShared } from '../../sql/reads/answer.ts';
 import { type DirectionRow, directionInForce } from '../../sql/reads/direction-in-force.ts';
 import type { Deps } from '../deps.ts';
 import type { Migration } from '../migration.ts';
+import { holdOf } from '../relay/delivery-hold.ts';
 import { readTenantStates } from '../tenants/read-pages.ts';
 import { type DryRunWrite, dryRunWrite } from './dry-run-write.ts';
 
@@ -86,9 +87,8 @@ async function routeWrite(deps: Deps, tenant: string): Promise<DryRunAnswer['rel
     const states = await readTenantStates(legacy);
     const state = states.find((candidate) => candidate.tenant === tenant);
     if (state?.is_on !== true) return { action: 'suppress', why: `tenant ${tenant} is not exposed` };
-    if (control?.deliveryHeld !== undefined) {
-      return { action: 'hold', why: `delivery is held by ${control.deliveryHeld.by}: ${control.deliveryHeld.why}` };
-    }
+    const hold = holdOf(control, deps.clock.now().getTime());
+    if (hold !== undefined) return { action: 'hold', why: `delivery is held by ${hold.by}: ${hold.why}` };
     return { action: 'deliver', why: `tenant ${tenant} is in stage ${state.stage}, generation ${state.generation}` };
   } catch (error) {
     // No crossfade schema yet.

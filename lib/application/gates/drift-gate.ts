@@ -1,19 +1,27 @@
 /** The gate of phase 3, read from the cycle log (design §4): judged again at every later gate. */
 import type { CycleDocument } from '../../contracts/documents.ts';
 import type { Run } from '../../contracts/machine-io.ts';
+import type { CycleSubject } from '../../domain/drift-clocks.ts';
 import { type GateDecision, judgeGate } from '../../domain/gate.ts';
 import { deviations } from '../../plan/plan.ts';
 import type { Deps } from '../deps.ts';
 import { abandonedCycle } from '../reconcile/open-cycle.ts';
+import { readSubject } from '../reconcile/subject.ts';
 import { withAllTenants } from '../reconcile/with-all-tenants.ts';
+import { directionInForce } from '../switch/authority.ts';
 import { clocksRule, judgeLog } from './judge-log.ts';
 
 /** Cycles further back than the window that are read too: pauses of the clock push its start back. */
 export const LOOK_BACK = 4;
 
-export async function driftGate(deps: Deps, run: Run): Promise<GateDecision> {
+/** @param subjectOf what there is to be proved equal, as the databases have it now: the log knows what the cycles saw. */
+export async function driftGate(
+  deps: Deps,
+  run: Run,
+  subjectOf: (deps: Deps) => Promise<CycleSubject | undefined> = subjectInForce,
+): Promise<GateDecision> {
   const now = deps.clock.now();
-  const rule = clocksRule(deps.plan);
+  const rule = { ...clocksRule(deps.plan), subject: await subjectOf(deps) };
   const [cycles, found] = await Promise.all([readCycleLog(deps, now), deps.documents.list('drift')]);
   const differences = found.map(({ value }) => value);
   const { pass, reasons, overall, tables, tenants } = judgeLog({ cycles, differences }, rule, run.scope, now);
@@ -32,6 +40,10 @@ export async function driftGate(deps: Deps, run: Run): Promise<GateDecision> {
     now,
   );
   return { ...decision, pass: pass && decision.pass, reasons: [...decision.reasons, ...reasons] };
+}
+
+async function subjectInForce(deps: Deps): Promise<CycleSubject> {
+  return readSubject(deps, await directionInForce(deps));
 }
 
 /** A cycle that its execution left behind is judged as what it will be recorded as. */

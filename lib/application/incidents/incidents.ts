@@ -1,6 +1,7 @@
 /** The incident documents: what must not happen and did. Every opening and closing is put in the evidence log. */
 import type { IncidentDocument, Mark } from '../../contracts/documents.ts';
 import type { Deps } from '../deps.ts';
+import { noteDecision } from '../note-decision.ts';
 
 export type Seen = Omit<IncidentDocument, 'mendedAt' | 'closing' | 'closed'>;
 
@@ -35,7 +36,7 @@ export async function seeIncident(deps: Deps, seen: Seen): Promise<void> {
   await deps.documents.put('incident', id, next, stored?.version ?? 'absent');
   if (isOpen) return;
   deps.log.error('incident', { incident: id, says: seen.says, count: seen.count, sample: seen.sample });
-  await note(deps, `incident ${id}: ${seen.says}`);
+  await noteDecision(deps, 'incident', `incident ${id}: ${seen.says}`);
 }
 
 /** It is not found any more. What happened before it was mended is still to be verified. */
@@ -50,7 +51,7 @@ export async function closeIncident(deps: Deps, { id }: Incident, closed: Mark):
   const stored = await deps.documents.get('incident', id);
   if (stored === undefined || stored.value.closed !== undefined) return;
   await deps.documents.put('incident', id, { ...stored.value, closed }, stored.version);
-  await note(deps, `incident ${id} is closed: ${closed.why}`, closed.by);
+  await noteDecision(deps, 'incident', `incident ${id} is closed: ${closed.why}`, closed.by);
 }
 
 function isSame(before: IncidentDocument, next: IncidentDocument): boolean {
@@ -60,18 +61,4 @@ function isSame(before: IncidentDocument, next: IncidentDocument): boolean {
     before.count === next.count &&
     before.says === next.says
   );
-}
-
-async function note(deps: Deps, text: string, by?: string): Promise<void> {
-  const at = deps.clock.now().toISOString();
-  const evidence = {
-    kind: 'decision',
-    at,
-    machine: null,
-    execution: null,
-    dryRun: false,
-    planHash: deps.planHash,
-    note: text,
-  } as const;
-  await deps.documents.put('evidence', `${at}#incident#${deps.newId().slice(0, 8)}`, { ...evidence, by }, 'any');
 }

@@ -1,6 +1,6 @@
 /** DDL on a busy table: a short lock timeout, then again with backoff, so that application writes never queue for long. */
 
-import { SqlError, type SqlStore } from '../../ports/sql.ts';
+import { SqlError, type SqlSession, type SqlStore } from '../../ports/sql.ts';
 import { setLockTimeout } from '../../sql/install/set-lock-timeout.ts';
 import type { Statement } from '../../sql/statement.ts';
 import type { Deps } from '../deps.ts';
@@ -21,13 +21,25 @@ export async function withLock(
   what: string,
   statements: readonly Statement[],
 ): Promise<void> {
+  await withLockTimeout(deps, store, patience, what, async (session) => {
+    for (const statement of statements) await session.query(statement);
+  });
+}
+
+/** The same for work that looks before it does: it begins anew with every attempt. */
+export async function withLockTimeout<T>(
+  deps: Deps,
+  store: SqlStore,
+  patience: LockPatience,
+  what: string,
+  work: (session: SqlSession) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await store.transaction(async (session) => {
+      return await store.transaction(async (session) => {
         await session.query(setLockTimeout(patience.lockTimeout));
-        for (const statement of statements) await session.query(statement);
+        return work(session);
       });
-      return;
     } catch (error) {
       if (!(error instanceof SqlError) || error.sqlState !== LOCK_NOT_AVAILABLE) throw error;
       if (attempt >= patience.lockRetries) {

@@ -3,6 +3,8 @@ import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Deps } from '../deps.ts';
 import { repairQuestion } from '../repair/question.ts';
+import { leaveMachine } from './hold.ts';
+import { schemaQuestion } from './rollback/schema-removal.ts';
 import { runId } from './run-record.ts';
 import { proceed } from './step.ts';
 
@@ -17,7 +19,12 @@ export async function askApproval(deps: Deps, run: Run, taskToken: string | unde
   if (taskToken === undefined) throw new RangeError('request-approval came without its task token');
   const now = deps.clock.now();
   const id = deps.newId().slice(0, 8);
-  const about = run.machine === 'reconcile' ? await repairQuestion(deps, run) : undefined;
+  const about =
+    run.machine === 'reconcile'
+      ? await repairQuestion(deps, run)
+      : run.from === 'schema'
+        ? await schemaQuestion(deps, run)
+        : undefined;
   const evidence = (await deps.documents.get('run', runId(run)))?.value.gates ?? [];
   await deps.documents.put(
     'approval',
@@ -39,6 +46,8 @@ export async function askApproval(deps: Deps, run: Run, taskToken: string | unde
     },
     'absent',
   );
+  // Cycles go on while somebody reads a repair: the drift clock must not stand still for that (ADR 032).
+  if (run.machine === 'reconcile') await leaveMachine(deps, run);
   deps.log.info('an approval is wanted', {
     id,
     machine: run.machine,

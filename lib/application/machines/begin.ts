@@ -1,5 +1,4 @@
 /** `begin`: the input is checked, the machine is taken by this execution and no other, and its entry gates are judged. */
-import type { MachineDocument } from '../../contracts/documents.ts';
 import {
   type MachineInput,
   REGION_PREFIX,
@@ -10,7 +9,7 @@ import {
 import { isScopeWish, SCOPE_KINDS } from '../../domain/cycle-scope.ts';
 import { sourceOf } from '../../domain/direction.ts';
 import type { GateDecision } from '../../domain/gate.ts';
-import { FORWARD_MACHINES, type Machine } from '../../domain/phase.ts';
+import { type Machine, WAYS_BACK } from '../../domain/phase.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration } from '../migration.ts';
@@ -18,6 +17,7 @@ import { recordPlan } from '../operate/deployed-plan.ts';
 import { PlanMismatch } from '../read-tables.ts';
 import { directionInForce } from '../switch/authority.ts';
 import { allTenants } from '../tenants/all-tenants.ts';
+import { takeMachine } from './hold.ts';
 import { noteStep, recordEvidence, startRunDocument } from './run-record.ts';
 import { type MachineDefinition, proceed, refuse } from './step.ts';
 
@@ -78,9 +78,11 @@ function inputProblems(deps: Deps, machine: Machine, input: MachineInput): strin
   const problems: string[] = [];
   if (input.plan !== deps.plan.name)
     problems.push(`the execution is for plan ${String(input.plan)}, but ${deps.plan.name} is deployed here`);
-  if (machine === 'rollback' && !FORWARD_MACHINES.some((known) => known === input.from)) {
-    problems.push(`rollback needs "from", one of ${FORWARD_MACHINES.join(', ')}; got ${String(input.from)}`);
+  if (machine === 'rollback' && !WAYS_BACK.some((known) => known === input.from)) {
+    problems.push(`rollback needs "from", one of ${WAYS_BACK.join(', ')}; got ${String(input.from)}`);
   }
+  if (input.from === 'schema' && (input.scope ?? []).length > 0)
+    problems.push('the schema serves every tenant: rollback of "schema" takes no "scope"');
   if (input.scope !== undefined && !Array.isArray(input.scope)) problems.push('"scope" must be a list of tenants');
   for (const table of input.tables ?? []) {
     if (deps.plan.tables[table] === undefined)
@@ -111,7 +113,7 @@ async function resolveScope(deps: Deps, input: MachineInput, problems: string[])
   try {
     const migration = await loadMigration(deps);
     const known = await allTenants(migration, sourceOf(await directionInForce(deps)));
-    const scope = wanted.length === 0 ? known : wanted;
+    const scope = wanted.length === 0 ? [...new Set([...known, ...(await exposedOf(deps, input))])] : wanted;
     for (const tenant of wanted) {
       if (!known.includes(tenant)) problems.push(`tenant ${tenant} owns no rows and is not named in the plan`);
     }
@@ -120,6 +122,12 @@ async function resolveScope(deps: Deps, input: MachineInput, problems: string[])
     if (error instanceof PlanMismatch) return wanted.length === 0 ? [NO_TENANT] : wanted;
     throw error;
   }
+}
+
+/** The schema goes with the last of them: also a tenant that owns no row any more is turned off first. */
+async function exposedOf(deps: Deps, { from }: MachineInput): Promise<readonly string[]> {
+  if (from !== 'schema') return [];
+  return (await deps.documents.list('tenant')).flatMap(({ id, value }) => (value.on && id !== NO_TENANT ? [id] : []));
 }
 
 /** `region:eu` stands for the tenants that the plan puts there. */
@@ -132,26 +140,6 @@ function expandRegions(deps: Deps, scope: readonly string[], problems: string[])
     return members;
   });
   return [...new Set(tenants)];
-}
-
-/** @returns the execution that already holds the machine, or null when the run holds it now. */
-async function takeMachine(deps: Deps, run: Run): Promise<string | null> {
-  const stored = await deps.documents.get('machine', run.machine);
-  const document: MachineDocument = stored?.value ?? { passed: {} };
-  const current = document.current;
-  if (current !== undefined && current.execution !== run.execution) {
-    // An execution that was stopped half way left its mark behind; only one that still runs holds the machine.
-    const execution = await deps.workflow.describe(current.execution);
-    if (execution.status === 'running') return current.execution;
-  }
-  const { execution, startedAt, scope, dryRun } = run;
-  await deps.documents.put(
-    'machine',
-    run.machine,
-    { ...document, current: { execution, startedAt, scope, dryRun } },
-    stored?.version ?? 'absent',
-  );
-  return null;
 }
 
 /** The phase's window opens with the first real run that its entry gates let in: a refused start uses up no time of it. */

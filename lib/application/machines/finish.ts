@@ -1,6 +1,6 @@
 /** `finish` and `fail`: how a run ended is recorded, its machine is free again, and the next command is said. */
 import type { MachineOutput, Outcome, Run, StepEvent, StepResult } from '../../contracts/machine-io.ts';
-import { type ForwardMachine, MACHINES } from '../../domain/phase.ts';
+import { MACHINES, type WayBack } from '../../domain/phase.ts';
 import type { Deps } from '../deps.ts';
 import { runId } from './run-record.ts';
 import { type MachineDefinition, refuse } from './step.ts';
@@ -59,13 +59,13 @@ export async function fail(definition: MachineDefinition, deps: Deps, event: Ste
   return refuse([message]);
 }
 
-type EndedRun = Pick<Run, 'machine' | 'execution' | 'scope' | 'dryRun' | 'from'>;
+type EndedRun = Pick<Run, 'machine' | 'execution' | 'scope' | 'dryRun' | 'from' | 'repairJob'>;
 
 /** `begin` may fail after it took the machine: the machine knows by whom it is held, and must not stay so. */
 async function heldBy(deps: Deps, { machine }: MachineDefinition, execution: string): Promise<EndedRun | undefined> {
   const current = (await deps.documents.get('machine', machine))?.value.current;
   return current?.execution === execution
-    ? { machine, execution, scope: current.scope, dryRun: current.dryRun, from: null }
+    ? { machine, execution, scope: current.scope, dryRun: current.dryRun, from: null, repairJob: null }
     : undefined;
 }
 
@@ -86,7 +86,8 @@ function failureMessage(error: StepEvent['error']): string {
 function endsMigration(run: Run, outcome: Outcome): boolean {
   if (run.dryRun) return false;
   return (
-    (run.machine === 'decommission' && outcome === 'passed') || (run.from === 'baseline' && outcome === 'rolled-back')
+    (run.machine === 'decommission' && outcome === 'passed') ||
+    ((run.from === 'baseline' || run.from === 'schema') && outcome === 'rolled-back')
   );
 }
 
@@ -102,7 +103,8 @@ async function endMachine(
   if (stored === undefined || stored.value.current?.execution !== run.execution) return;
   const { current: _, ...kept } = stored.value;
   const last = run.dryRun ? kept.last : { execution: run.execution, outcome, endedAt, scope: run.scope, reasons };
-  const hasPassed = !run.dryRun && (outcome === 'passed' || outcome === 'differences');
+  // A repair goes by way of reconcile's machine and compares nothing.
+  const hasPassed = !run.dryRun && run.repairJob == null && (outcome === 'passed' || outcome === 'differences');
   const passed = hasPassed
     ? { ...kept.passed, ...Object.fromEntries(run.scope.map((tenant) => [tenant, endedAt])) }
     : kept.passed;
@@ -116,12 +118,13 @@ async function endMachine(
 }
 
 /** What was undone has to be passed again, and so has everything after it. */
-async function forgetPassed(deps: Deps, from: ForwardMachine, scope: readonly string[]): Promise<void> {
-  for (const machine of MACHINES.slice(MACHINES.indexOf(from))) {
+export async function forgetPassed(deps: Deps, from: WayBack, scope: readonly string[]): Promise<void> {
+  for (const machine of MACHINES.slice(MACHINES.indexOf(from === 'schema' ? 'baseline' : from))) {
     const stored = await deps.documents.get('machine', machine);
     if (stored === undefined) continue;
     const passed = Object.fromEntries(
-      Object.entries(stored.value.passed).filter(([tenant]) => !scope.includes(tenant)),
+      // What the schema held, it held of everybody.
+      from === 'schema' ? [] : Object.entries(stored.value.passed).filter(([tenant]) => !scope.includes(tenant)),
     );
     const { openedAt, ...kept } = stored.value;
     // With nobody left in it the phase has not begun: its window opens anew.
@@ -139,6 +142,6 @@ function nextCommand(definition: MachineDefinition, run: Run, outcome: Outcome):
   const plan = ` --plan ${run.plan}`;
   if (outcome === 'refused') return `npx crossfade runs ${run.execution.split(':').at(-1)}${plan}`;
   if (outcome === 'halted') return `npx crossfade resume${plan}`;
-  if (run.dryRun) return `npx crossfade start ${run.machine}${plan}`;
+  if (run.dryRun) return `npx crossfade ${run.from === null ? `start ${run.machine}` : `rollback ${run.from}`}${plan}`;
   return `${definition.next}${plan}`;
 }

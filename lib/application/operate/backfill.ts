@@ -88,7 +88,8 @@ export async function readBackfillStatus(operator: Operator): Promise<BackfillSt
   const run = machine?.value.current?.execution ?? null;
   const now = clock.now();
   const isFresh = pace !== undefined && now.getTime() - Date.parse(pace.at) < SILENT_MS;
-  const state = stateOf(found, control, pace, run !== null, isFresh);
+  const hasPassed = machine?.value.last?.outcome === 'passed' && Object.keys(machine.value.passed).length > 0;
+  const state = stateOf(found, control, pace, { isRunning: run !== null, hasPassed, isFresh });
   const rows = sum(found.map((table) => table.rows));
   const totals = found.map((table) => table.total ?? (table.done ? table.rows : null));
   const total = totals.includes(null) ? null : sum(totals.map((each) => each ?? 0));
@@ -139,14 +140,18 @@ export interface Tuning {
   readonly why: string;
 }
 
+/** @throws {OperatorError} `usage` without a number, or with one and --reset. */
+export function requireTuning({ batchesPerSecond, batchRows, reset }: Omit<Tuning, 'why'>): void {
+  if (reset !== (batchesPerSecond !== undefined || batchRows !== undefined)) return;
+  throw new OperatorError('usage', 'give --batches-per-second, --batch-rows or both; or --reset alone', {
+    next: 'npx crossfade backfill tune --help',
+  });
+}
+
 /** @throws {OperatorError} `usage` without a number; `refused` above what the guide allows in this environment. */
 export async function tuneBackfill(operator: Operator, tuning: Tuning): Promise<BackfillControlPayload> {
   const { batchesPerSecond, batchRows, reset, why } = tuning;
-  if (reset === (batchesPerSecond !== undefined || batchRows !== undefined)) {
-    throw new OperatorError('usage', 'give --batches-per-second, --batch-rows or both; or --reset alone', {
-      next: operator.command('backfill tune --help'),
-    });
-  }
+  requireTuning(tuning);
   if (reset) return changeControl(operator, why, ({ tuned: _, ...control }) => control);
   const plan = await readPlan(operator);
   for (const [name, value] of Object.entries({ batchesPerSecond, batchRows }) as [
@@ -155,7 +160,8 @@ export async function tuneBackfill(operator: Operator, tuning: Tuning): Promise<
   ][]) {
     const most = plan === undefined ? guideOf(name) : mostOf(plan, name);
     if (value === undefined || (value >= 1 && value <= most)) continue;
-    throw new OperatorError('refused', `${name} ${value}: expected 1 to ${most} (guide, phase 3)`, {
+    const source = most > guideOf(name) ? '' : ' (guide, phase 3)';
+    throw new OperatorError('refused', `${name} ${value}: expected 1 to ${most}${source}`, {
       next: operator.command('backfill status'),
     });
   }
@@ -251,13 +257,13 @@ function stateOf(
   tables: readonly TableProgress[],
   control: BackfillControl,
   pace: BackfillPace | undefined,
-  hasRun: boolean,
-  isFresh: boolean,
+  { isRunning, hasPassed, isFresh }: Readonly<Record<'isRunning' | 'hasPassed' | 'isFresh', boolean>>,
 ): CopyState {
   const isDone = tables.length > 0 && tables.every(({ done, swept }) => done && swept);
-  if (isDone) return 'done';
+  // A run that found every tenant copied has no table to tell of, and has passed all the same.
+  if (isDone || (hasPassed && !isRunning)) return 'done';
   if (control.paused !== undefined) return 'paused';
-  if (!hasRun) return tables.length === 0 ? 'not begun' : 'stopped';
+  if (!isRunning) return tables.length === 0 ? 'not begun' : 'stopped';
   return isFresh && (pace?.stop === null || pace?.stop === 'time') ? 'running' : 'waiting';
 }
 

@@ -1,6 +1,7 @@
 /** The relay's side of `crossfade undo`. One query of the control table when nobody asks. */
 import type { UndoQuery } from '../../contracts/undo.ts';
 import type { Migration } from '../migration.ts';
+import { noteDecision } from '../note-decision.ts';
 import { describeHold, readHold } from '../relay/delivery-hold.ts';
 import { undoRepair } from '../repair/undo-repair.ts';
 import { directionInForce } from '../switch/authority.ts';
@@ -35,24 +36,11 @@ export async function carryOutUndos(migration: Migration): Promise<void> {
     if ('rows' in answer && query?.dryRun === false) {
       const undone = answer.rows.filter(({ outcome }) => outcome !== 'left').length;
       const { requestedBy, why } = value.state;
-      await noteUndo(migration, String(requestedBy), `undo of ${query.correlationId}, ${undone} rows: ${String(why)}`);
+      // The request is removed by whoever asked; who undid what, and why, stays on record.
+      const text = `undo of ${query.correlationId}, ${undone} rows: ${String(why)}`;
+      await noteDecision(migration.deps, 'undo', text, String(requestedBy));
     }
   }
-}
-
-/** The request is removed by whoever asked; who undid what, and why, stays on record. */
-async function noteUndo({ deps }: Migration, by: string, text: string): Promise<void> {
-  const at = deps.clock.now().toISOString();
-  const evidence = {
-    kind: 'decision',
-    at,
-    machine: null,
-    execution: null,
-    dryRun: false,
-    planHash: deps.planHash,
-    note: text,
-  } as const;
-  await deps.documents.put('evidence', `${at}#undo#${deps.newId().slice(0, 8)}`, { ...evidence, by }, 'any');
 }
 
 async function carryOut(

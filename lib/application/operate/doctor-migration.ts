@@ -3,6 +3,7 @@ import { DIRECTIONS } from '../../domain/direction.ts';
 import { FLAG_NAMES } from '../../domain/flags.ts';
 import { MACHINES } from '../../domain/phase.ts';
 import { KEY_INDEXES } from '../install/look-at-key-indexes.ts';
+import { readRemoval } from '../machines/rollback/schema-removal.ts';
 import type { Check, CheckAnswer } from './doctor-check.ts';
 import { readDriftClocks } from './drift-clock.ts';
 import { formatSpan } from './format-span.ts';
@@ -125,6 +126,13 @@ async function checkMarks({ documents }: Operator): Promise<CheckAnswer> {
     const mark = marks[name];
     return mark === null ? [] : [`${name} by ${mark.by} at ${mark.at}: ${mark.why}`];
   });
+  const removal = await readRemoval({ documents });
+  if (removal?.begun === true)
+    return {
+      result: 'failed',
+      says: ['the schema is being rolled back and is gone from one store', ...set].join('; '),
+      next: 'rollback schema',
+    };
   if (set.length === 0) return ok('not paused, not halted, delivery is not held');
   return {
     result: 'warning',

@@ -1,10 +1,13 @@
 /** Drift for people: the clocks, and the rows that differ. Keys and columns, never values (invariant 9). */
 import type { DriftDocument, TableCycle } from '../../contracts/documents.ts';
 import type { SubjectClock } from '../../domain/drift-clocks.ts';
+import type { Plan } from '../../plan/plan.ts';
 import { renderDriftReport } from '../drift-report/page.ts';
+
 import { openIncidents } from '../incidents/incidents.ts';
+import { PLAN_DOCUMENT } from './deployed-plan.ts';
 import { type DriftClock, readDriftClocks } from './drift-clock.ts';
-import type { Operator } from './operator.ts';
+import { type Operator, OperatorError } from './operator.ts';
 import { readFacts } from './read-facts.ts';
 
 export interface DriftStatusPayload {
@@ -100,6 +103,7 @@ export interface DriftFilter {
   readonly limit: number;
 }
 
+/** @throws {OperatorError} usage, for a table that is not in the deployed plan, and a cycle that is not on record. */
 export async function showDrift(operator: Operator, filter: DriftFilter): Promise<DriftShowPayload> {
   const { table, tenants, cycle, all, after, limit } = filter;
   const matching = (await operator.documents.list('drift'))
@@ -111,6 +115,8 @@ export async function showDrift(operator: Operator, filter: DriftFilter): Promis
         (tenants.length === 0 || tenants.includes(difference.tenant ?? '*')) &&
         (cycle === undefined || sawIn(difference, cycle)),
     );
+  // A name that was mistyped must not look like a table without drift.
+  if (matching.length === 0) await requireKnown(operator, filter);
   const rest = after === undefined ? matching : matching.filter(({ id }) => id > after);
   const shown = rest.slice(0, limit);
   const first = shown.find(({ state }) => state === 'open') ?? shown[0];
@@ -123,6 +129,18 @@ export async function showDrift(operator: Operator, filter: DriftFilter): Promis
       first === undefined ? 'drift status' : `drift explain ${quote(first.table)} ${quote(first.rowKey)}`,
     ),
   };
+}
+
+async function requireKnown({ documents, command }: Operator, { table, cycle }: DriftFilter): Promise<void> {
+  const recorded = table === undefined ? undefined : await documents.get('progress', PLAN_DOCUMENT);
+  // recordPlan wrote it, from a checked plan.
+  const plan = recorded?.value.state.plan as Pick<Plan, 'tables'> | undefined;
+  if (table !== undefined && plan !== undefined && !(table in plan.tables))
+    throw new OperatorError('usage', `the plan has no table ${table}; it has ${Object.keys(plan.tables).join(', ')}`, {
+      next: command('drift show'),
+    });
+  if (cycle !== undefined && !(await documents.list('cycle')).some(({ id }) => id.startsWith(cycle)))
+    throw new OperatorError('usage', `no cycle on record begins at ${cycle}`, { next: command('drift status') });
 }
 
 export function stateOf({ repairedAt, endedBy }: DriftDocument): DifferenceState {

@@ -7,7 +7,8 @@ const UNITS = [
 ] as const;
 
 export function formatSpan(milliseconds: number): string {
-  if (milliseconds < 1_000) return `${Math.max(0, Math.round(milliseconds))}ms`;
+  if (milliseconds <= 0) return '0s';
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)}ms`;
   const parts: string[] = [];
   let rest = milliseconds;
   for (const [unit, size] of UNITS) {

@@ -2,7 +2,7 @@
 import type { RunDocument } from '../../contracts/documents.ts';
 import type { Outcome } from '../../contracts/machine-io.ts';
 import type { GateDecision } from '../../domain/gate.ts';
-import { type ForwardMachine, type Machine, machineAfter } from '../../domain/phase.ts';
+import { type Machine, machineAfter, type WayBack } from '../../domain/phase.ts';
 import type { Execution } from '../../ports/workflow.ts';
 
 export const RUN_STATES = [
@@ -22,8 +22,8 @@ export interface RunView {
   readonly id: string;
   readonly execution: string;
   readonly machine: Machine;
-  /** `rollback` only: the machine whose work is undone. */
-  readonly from: ForwardMachine | null;
+  /** `rollback` only: what is undone. */
+  readonly from: WayBack | null;
   readonly state: RunState;
   readonly dryRun: boolean;
   readonly scope: readonly string[];

@@ -27,7 +27,9 @@ export interface MarkChange {
   readonly why: string;
 }
 
-export async function setMarks(operator: Operator, { set = [], clear = [], why }: MarkChange): Promise<MarksPayload> {
+type Marker = Pick<Operator, 'identity' | 'documents' | 'clock' | 'command'>;
+
+export async function setMarks(operator: Marker, { set = [], clear = [], why }: MarkChange): Promise<MarksPayload> {
   const by = await operator.identity.whoAmI();
   for (let attempt = 1; ; attempt += 1) {
     const stored = await operator.documents.get('control', CONTROL);
@@ -39,12 +41,16 @@ export async function setMarks(operator: Operator, { set = [], clear = [], why }
       ...set.filter((name) => !toSet.includes(name)),
       ...clear.filter((name) => !toClear.includes(name)),
     ];
-    const after: ControlDocument = Object.fromEntries(
-      MARKS.flatMap((name) => {
-        const kept = toSet.includes(name) ? mark : toClear.includes(name) ? undefined : before[name];
-        return kept === undefined ? [] : [[name, kept]];
-      }),
-    );
+    const { overwriting } = before;
+    const after: ControlDocument = {
+      ...(overwriting === undefined ? {} : { overwriting }),
+      ...Object.fromEntries(
+        MARKS.flatMap((name) => {
+          const kept = toSet.includes(name) ? mark : toClear.includes(name) ? undefined : before[name];
+          return kept === undefined ? [] : [[name, kept]];
+        }),
+      ),
+    };
     try {
       if (toSet.length + toClear.length > 0)
         await operator.documents.put('control', CONTROL, after, stored?.version ?? 'absent');
@@ -65,7 +71,7 @@ export function readMarks(control: ControlDocument): Pick<MarksPayload, MarkName
   return { paused: control.paused ?? null, halted: control.halted ?? null, deliveryHeld: control.deliveryHeld ?? null };
 }
 
-function nextOf(operator: Operator, control: ControlDocument): string {
+function nextOf(operator: Pick<Operator, 'command'>, control: ControlDocument): string {
   if (control.paused !== undefined || control.halted !== undefined) return operator.command('resume');
   return operator.command(control.deliveryHeld === undefined ? 'status' : 'flags resume-delivery');
 }

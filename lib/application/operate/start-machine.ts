@@ -1,7 +1,5 @@
 /** Starts a machine's execution: by the CLI, with the same input as from the AWS console (design §12). */
 import type { MachineInput } from '../../contracts/machine-io.ts';
-import type { RepairJob } from '../../contracts/repair.ts';
-import type { ScopeWish } from '../../domain/cycle-scope.ts';
 import {
   FORWARD_MACHINES,
   type ForwardMachine,
@@ -10,25 +8,16 @@ import {
   PHASE_OF,
   PHASES,
   type Phase,
+  type WayBack,
 } from '../../domain/phase.ts';
 import { type Operator, OperatorError } from './operator.ts';
 import { type RunView, viewRun } from './run-view.ts';
 
-export interface StartRequest {
+/** What an execution is told, but for what is known of its operator: the deployed plan and who asks. */
+export interface StartRequest extends Omit<MachineInput, 'plan' | 'requestedBy' | 'scope' | 'dryRun'> {
   readonly machine: Machine;
   readonly scope: readonly string[];
   readonly dryRun: boolean;
-  readonly from?: ForwardMachine | undefined;
-  readonly repair?: boolean | undefined;
-  readonly mode?: string | undefined;
-  readonly tables?: readonly string[] | undefined;
-  /** `reconcile` only: rows that are compared, as in the guide's `--limit=2000`. */
-  readonly limit?: number | undefined;
-  readonly scopeKind?: ScopeWish | undefined;
-  readonly windowMs?: number | undefined;
-  readonly keys?: readonly string[] | undefined;
-  readonly repairJob?: RepairJob | undefined;
-  readonly reason?: string | undefined;
 }
 
 export interface StartedPayload {
@@ -39,23 +28,12 @@ export interface StartedPayload {
 /** Whether it may run is the execution's own decision (`begin`): two operators cannot race past a check made here. */
 export async function startMachine(operator: Operator, request: StartRequest): Promise<StartedPayload> {
   const requestedBy = await operator.identity.whoAmI();
-  const input: MachineInput & { readonly limit?: number } = {
-    plan: operator.system.plan,
-    dryRun: request.dryRun,
-    requestedBy,
-    ...(request.scope.length > 0 ? { scope: request.scope } : {}),
-    ...(request.from === undefined ? {} : { from: request.from }),
-    ...(request.repair === undefined ? {} : { repair: request.repair }),
-    ...(request.mode === undefined ? {} : { mode: request.mode }),
-    ...(request.tables === undefined || request.tables.length === 0 ? {} : { tables: request.tables }),
-    ...(request.limit === undefined ? {} : { limit: request.limit }),
-    ...(request.scopeKind === undefined ? {} : { scopeKind: request.scopeKind }),
-    ...(request.windowMs === undefined ? {} : { windowMs: request.windowMs }),
-    ...(request.keys === undefined || request.keys.length === 0 ? {} : { keys: request.keys }),
-    ...(request.repairJob === undefined ? {} : { repairJob: request.repairJob }),
-    ...(request.reason === undefined ? {} : { reason: request.reason }),
-  };
-  const execution = await operator.workflow.start(request.machine, input);
+  const { machine, ...wishes } = request;
+  const said = Object.entries(wishes).filter(
+    ([, wish]) => wish !== undefined && !(Array.isArray(wish) && wish.length === 0),
+  );
+  const input: MachineInput = { ...Object.fromEntries(said), plan: operator.system.plan, requestedBy };
+  const execution = await operator.workflow.start(machine, input);
   const run: RunView = {
     ...viewRun(undefined, execution),
     from: request.from ?? null,
@@ -83,6 +61,11 @@ export function parseForwardMachine(text: string): ForwardMachine {
   throw new OperatorError('usage', `no machine ${text}; there are ${FORWARD_MACHINES.join(', ')}`, {
     next: 'npx crossfade start --help',
   });
+}
+
+/** A machine or phase whose work is undone, or `schema`. */
+export function parseWayBack(text: string): WayBack {
+  return text === 'schema' ? text : parseForwardMachine(text);
 }
 
 export function parseMachine(text: string): Machine {

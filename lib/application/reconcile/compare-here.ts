@@ -1,14 +1,14 @@
 /** A cycle in one process, without a machine: the steps of the machine themselves, as a dry run, so that no scope means anything else here. */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
-import { chooseScope } from '../../domain/cycle-scope.ts';
 import { sourceOf } from '../../domain/direction.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { directionInForce } from '../switch/authority.ts';
 import { allTenants } from '../tenants/all-tenants.ts';
+import type { BeyondLimit } from './beyond-limit.ts';
 import { compareChunks } from './compare-chunks.ts';
 import { compareUninstalled, storesWithout } from './compare-uninstalled.ts';
-import { type ChunkItem, chunksKey, readCycle, readSettling } from './cycle-store.ts';
+import { type ChunkItem, chunksKey, isProved, readCycle, readSettling } from './cycle-store.ts';
 import { planChunks } from './plan-chunks.ts';
 import { cycleData, settle } from './settle.ts';
 import type { DriftRow } from './settle-round.ts';
@@ -32,6 +32,8 @@ export interface HerePayload {
     readonly leftOut: number;
   }[];
   readonly rows: number;
+  /** Rows that the limit left out; null: none, or there is no limit. */
+  readonly beyondLimit: BeyondLimit | null;
   /** Keys and names of columns, never values. */
   readonly drift: readonly DriftRow[];
   /** Only when asked for. */
@@ -87,18 +89,19 @@ async function runCycle(migration: Migration, wish: HereWish, say: (text: string
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   say('reading what differed again');
   await toEnd(deps, (data) => settle(deps, run, data), { cycle: id });
-  const settling = await readSettling(deps.objects, await readCycle(deps.objects, id));
+  const cycle = await readCycle(deps.objects, id);
+  const settling = await readSettling(deps.objects, cycle);
   if (settling === undefined) throw new RangeError(`cycle ${id} was not settled`);
   const { tables, drift, inFlight, pending, dropped, missing, errors } = settling;
   const unlooked = Object.values(dropped).reduce((sum, count) => sum + count, 0);
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
-  const { limit } = chooseScope(run, deps.plan.reconcile);
   return {
-    outcome: drift.length > 0 || missing > 0 || unlooked > 0 ? 'differences' : 'passed',
+    outcome: isProved(settling) ? 'passed' : 'differences',
     reasons: errors,
-    notes: [...planned.notes, ...describeLimit(rows, limit)],
+    notes: planned.notes,
     tables: tables.map(({ table, rows, chunks, leftOut }) => ({ table, rows, chunks, leftOut })),
     rows,
+    beyondLimit: cycle.beyondLimit ?? null,
     drift,
     inFlight: Object.values(inFlight).reduce((sum, count) => sum + count, 0),
     unsettled: pending.length + unlooked,
@@ -112,17 +115,12 @@ const NOTHING: HerePayload = {
   notes: [],
   tables: [],
   rows: 0,
+  beyondLimit: null,
   drift: [],
   inFlight: 0,
   unsettled: 0,
   unread: 0,
 };
-
-/** How many rows more there are would cost a read of all of them. */
-function describeLimit(rows: number, limit: number | null): readonly string[] {
-  if (limit === null || rows < limit) return [];
-  return [`the limit of ${limit} rows was reached: rows beyond it were not compared; raise it with --limit`];
-}
 
 async function runWithout(
   migration: Migration,

@@ -9,7 +9,14 @@ import type { Migration } from '../migration.ts';
 import { cutTable } from './chunk-table.ts';
 import { compareSpan, type SpanResult } from './compare-span.ts';
 import type { ComparedTable, Comparison } from './comparison.ts';
-import { type DriftRow, MAX_PENDING, MAX_ROUNDS, type PendingRow, settleRound } from './settle-round.ts';
+import {
+  type DriftRow,
+  MAX_PENDING,
+  MAX_ROUNDS,
+  type PendingRow,
+  settleRound,
+  type WaitingRow,
+} from './settle-round.ts';
 
 export interface TableTally {
   readonly table: string;
@@ -24,6 +31,8 @@ export interface PassResult {
   readonly rows: number;
   readonly drift: readonly DriftRow[];
   readonly inFlight: number;
+  /** Those rows: what comes of them is for whoever relies on the pass to look at. */
+  readonly waiting: readonly WaitingRow[];
   /** Rows that would not stand still, or too many to be looked at one by one. */
   readonly unsettled: number;
 }
@@ -81,6 +90,7 @@ export async function comparePass(
     rows: state.tallies.reduce((sum, tally) => sum + tally.rows, 0),
     drift: settled.drift,
     inFlight: settled.inFlight,
+    waiting: settled.waiting,
     unsettled: settled.pending.length + state.dropped,
   };
 }
@@ -191,12 +201,14 @@ function addSpan(state: PassState, { compared, span }: NextSpan, result: SpanRes
 async function settle(migration: Migration, { comparison, pending: found }: PassState) {
   const { clock, plan, log } = migration.deps;
   const drift: DriftRow[] = [];
+  const waiting: WaitingRow[] = [];
   let inFlight = 0;
   let pending = found;
   for (let round = 1; round <= MAX_ROUNDS && pending.length > 0; round++) {
     if (round > 1) await clock.sleep(plan.reconcile.recheckAfter);
     const result = await settleRound(migration, comparison, pending, round);
     drift.push(...result.drift);
+    for (const row of result.waiting) waiting.push(row);
     inFlight += Object.values(result.inFlight).reduce((sum, count) => sum + count, 0);
     pending = result.pending;
     log.debug('differences are read again', {
@@ -206,5 +218,5 @@ async function settle(migration: Migration, { comparison, pending: found }: Pass
       pending: pending.length,
     });
   }
-  return { drift, inFlight, pending };
+  return { drift, inFlight, waiting, pending };
 }

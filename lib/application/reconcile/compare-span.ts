@@ -15,7 +15,7 @@ import { type DifferingPart, type FoundKeys, listKeys, rowsThatFit } from './lis
 export interface SpanResult {
   /** Rows compared: for each chunk of the store that has more of them. */
   readonly rows: number;
-  /** Rows of legacy whose tenant is not part of the comparison. */
+  /** Rows whose tenant is not part of the comparison: for each chunk of the store that has more of them. */
   readonly leftOut: number;
   readonly chunks: number;
   readonly differing: readonly DifferingChunk[];
@@ -65,7 +65,13 @@ export async function compareSpan(
       : rowsByTenant(migration, compared, tenantsOf === true ? 'legacy' : tenantsOf, span),
   ]);
   const differing: DifferingPart[] = [];
-  const tallies = chunksOf(span).map(() => ({ legacy: 0, target: 0, leftOut: 0, differs: false, keys: 0 }));
+  const tallies = chunksOf(span).map(() => ({
+    legacy: 0,
+    target: 0,
+    leftOutOf: { legacy: 0, target: 0 },
+    differs: false,
+    keys: 0,
+  }));
   const tallyOf = (chunk: number) => {
     const tally = tallies[chunk];
     if (tally === undefined) throw new RangeError(`table ${compared.table} has no chunk ${chunk} in its span`);
@@ -81,7 +87,7 @@ export async function compareSpan(
     if (!isCrowded) {
       tally.legacy += sizes.legacy.rows;
       tally.target += sizes.target.rows;
-      tally.leftOut += sizes.legacy.leftOut;
+      for (const store of STORES) tally.leftOutOf[store] += sizes[store].leftOut;
       if (left.rows === right.rows && left.digest === right.digest) continue;
     }
     differing.push({ ...part, n, isCrowded, ...sizes });
@@ -93,11 +99,12 @@ export async function compareSpan(
     tally.keys += keys.length + unlisted;
     tally.legacy += crowd?.rows ?? 0;
     tally.target += crowd?.rows ?? 0;
-    tally.leftOut += crowd?.leftOut ?? 0;
+    for (const store of STORES) tally.leftOutOf[store] += crowd?.leftOut ?? 0;
   }
   const counted = chunksOf(span).map((range, index) => {
-    const { legacy: ofLegacy, target: ofTarget, ...tally } = tallyOf(index);
-    return { ...range, ...tally, rows: Math.max(ofLegacy, ofTarget) };
+    const { legacy: ofLegacy, target: ofTarget, leftOutOf, ...tally } = tallyOf(index);
+    const leftOut = Math.max(leftOutOf.legacy, leftOutOf.target);
+    return { ...range, ...tally, rows: Math.max(ofLegacy, ofTarget), leftOut };
   });
   return {
     rows: counted.reduce((sum, chunk) => sum + chunk.rows, 0),

@@ -12,6 +12,7 @@ import { type InstalledRow, isInstalled } from '../../sql/compare/is-installed.t
 import { fingerprintKeys, type KeyedRow } from '../../sql/compare/rows-by-key.ts';
 import type { Deps } from '../deps.ts';
 import { type Migration, tableNamed } from '../migration.ts';
+import { type BeyondLimit, describeBeyond, estimateBeyond } from './beyond-limit.ts';
 import { cutTable } from './chunk-table.ts';
 import { compareSpan } from './compare-span.ts';
 import { type ComparedTable, chooseMode } from './comparison.ts';
@@ -42,6 +43,7 @@ export interface UninstalledResult {
   }[];
   readonly drift: readonly DriftRow[];
   readonly unsettled: number;
+  readonly beyondLimit: BeyondLimit | null;
 }
 
 const ROWS_AT_ONCE = 500;
@@ -105,17 +107,31 @@ export async function compareUninstalled(
       drift.push({ table: table.table, rowKey, tenant, kind, columns: columns.get(rowKey) ?? [] });
     }
   }
+  const beyondLimit = await beyondOf(migration, wish, tables);
   return {
     notes: [
       `not installed: nothing is known about rows in flight; differences are read twice, ${formatDuration(recheckAfter)} apart`,
       ...(wish.limit === null || wish.keys.length > 0
         ? []
         : [`of each table the first ${wish.limit} rows only: nothing is said of the others`]),
+      ...(beyondLimit === null ? [] : [describeBeyond(beyondLimit)]),
     ],
+    beyondLimit,
     tables,
     drift,
     unsettled,
   };
+}
+
+/** Of the tables whose limit was reached. */
+async function beyondOf(
+  migration: Migration,
+  { limit, keys }: UninstalledWish,
+  tallies: readonly { readonly table: string; readonly rows: number }[],
+): Promise<BeyondLimit | null> {
+  if (limit === null || keys.length > 0) return null;
+  const reached = tallies.filter(({ rows }) => rows >= limit).map(({ table }) => ({ tables: [table], limit }));
+  return reached.length === 0 ? null : estimateBeyond(migration, 'legacy', reached);
 }
 
 async function planTables(migration: Migration, wish: UninstalledWish): Promise<readonly ComparedTable[]> {

@@ -31,6 +31,8 @@ export interface Comparison {
   /** Tenants that are on and yet not compared, still being copied or outside of the scope: a row that the source gives to one of them is not judged. */
   readonly leftOut: readonly string[];
   readonly tables: readonly ComparedTable[];
+  /** By tenant of a cycle, the one that was copied when it was planned: under another one it is not the same tenant's rows. */
+  readonly generations?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface ComparisonWish {

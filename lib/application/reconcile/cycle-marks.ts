@@ -3,6 +3,7 @@
  * taken before a cycle reads anything and kept only when the cycle has read everything, so a window never begins too late.
  */
 import { type Direction, sourceOf } from '../../domain/direction.ts';
+import type { CycleSubject } from '../../domain/drift-clocks.ts';
 import { oldestWriter, undeliveredKeys } from '../../sql/compare/changed-keys.ts';
 import { currentSnapshot, type SnapshotRow } from '../../sql/source/snapshot.ts';
 import type { Deps } from '../deps.ts';
@@ -26,6 +27,8 @@ export interface Mark {
   readonly oldestMs: number | null;
   /** Null: more than a mark remembers. */
   readonly open: readonly (readonly [table: string, rowKey: string])[] | null;
+  /** What its cycle compared: nothing goes on from it for a table or a tenant that is not in there as it is now. */
+  readonly subject?: CycleSubject | undefined;
 }
 
 export interface StoredMark {
@@ -77,9 +80,13 @@ export async function saveMark({ objects }: Deps, cycle: string, mark: Mark): Pr
   await objects.put(markKey(cycle), JSON.stringify(mark), 'application/json');
 }
 
-/** After a complete cycle of every tenant: a later window of its tables goes on from its beginning. */
-export async function keepMark(deps: Deps, cycle: Cycle): Promise<void> {
+/**
+ * After a complete cycle of every tenant: a later window of its tables goes on from its beginning.
+ * @param gone tenants that were turned off, or on anew, meanwhile.
+ */
+export async function keepMark(deps: Deps, cycle: Cycle, gone: readonly string[] = []): Promise<void> {
   if (cycle.dryRun || !cycle.moves) return;
+  if (gone.length > 0) await forgetTenants(deps, cycle.id, gone);
   const before = await deps.documents.get('progress', MARKS);
   const known = (before?.value.state.tables ?? {}) as Marks;
   const isFull = cycle.scopeKind === 'full';
@@ -89,6 +96,13 @@ export async function keepMark(deps: Deps, cycle: Cycle): Promise<void> {
   });
   const state = { tables: { ...known, ...Object.fromEntries(moved) } };
   await deps.documents.put('progress', MARKS, { work: MARKS, state, at: deps.clock.now().toISOString() }, 'any');
+}
+
+async function forgetTenants(deps: Deps, cycle: string, gone: readonly string[]): Promise<void> {
+  const mark = await readMark(deps, cycle);
+  if (mark?.subject === undefined) return;
+  const proved = Object.entries(mark.subject.generations).filter(([tenant]) => !gone.includes(tenant));
+  await saveMark(deps, cycle, { ...mark, subject: { ...mark.subject, generations: Object.fromEntries(proved) } });
 }
 
 const markKey = (cycle: string): string => `cycles/${cycle}/mark.json`;

@@ -22,8 +22,12 @@ export interface Cycle {
   readonly chunks: number;
   /** Tells cycles apart that compare something else: tenants with their generations, tables, scope, mode, forms. */
   readonly subject: string;
+  /** By table, what is compared of it (subject.ts). */
+  readonly shapes?: Readonly<Record<string, string>> | undefined;
   /** Whether it may move the marks from which the next window goes on. */
   readonly moves?: boolean | undefined;
+  /** Known when the list is complete. */
+  readonly beyondLimit?: CycleDocument['beyondLimit'];
 }
 
 /** Items of the Distributed Map: consecutive chunks of a table, or row keys, and the cycle whose comparison they are part of. */
@@ -39,6 +43,8 @@ export type StoredChunk =
 
 /** What the rounds of `settle` have found so far. */
 export interface Settling {
+  /** The last read that is part of it, whose it was and when it ended: a call that is made twice must not count twice. */
+  readonly round?: { readonly execution: string; readonly n: number; readonly at: string } | undefined;
   readonly pending: readonly PendingRow[];
   readonly drift: readonly DriftRow[];
   readonly inFlight: Readonly<Record<string, number>>;
@@ -51,6 +57,10 @@ export interface Settling {
   readonly tables: readonly ChunkTally[];
   /** Rows compared by tenant, where they were counted: in full passes. */
   readonly tenants?: Readonly<Record<string, number>> | undefined;
+  /** Tenants that were turned off, or on anew, before the rows were settled: it proves nothing of them. */
+  readonly gone?: readonly string[] | undefined;
+  /** Tables that are not what they were when the cycle was planned. */
+  readonly changed?: readonly string[] | undefined;
   /** Chunks without a result, and why where it is known. */
   readonly missing: number;
   readonly errors: readonly string[];
@@ -88,6 +98,11 @@ export async function describeCycle(objects: ObjectStore, cycle: Cycle): Promise
 /** A piece of the list while it is being made: the same number always holds the same items. */
 export async function savePart(objects: ObjectStore, id: string, part: number, items: readonly ChunkItem[]) {
   await objects.put(partKey(id, part), JSON.stringify(items), 'application/json');
+}
+
+/** Nothing, where the list has no such part. */
+export async function readPart(objects: ObjectStore, id: string, part: number): Promise<readonly ChunkItem[]> {
+  return (await read<readonly ChunkItem[]>(objects, partKey(id, part))) ?? [];
 }
 
 /** The list as the Distributed Map reads it: one JSON array. Joined as text: a list of 100 MB is never parsed. */
@@ -144,6 +159,15 @@ export async function readUnproved(objects: ObjectStore, cycle: string): Promise
 
 export function unprovedRows({ pending, waiting = [] }: Settling): readonly WaitingRow[] {
   return [...pending, ...waiting];
+}
+
+/** No row was found to differ, and none was left that might: what `passed` says of a cycle that leaves no record. */
+export function isProved(settling: Settling): boolean {
+  const { drift, pending, setAside, waiting = [], changed = [], missing, dropped } = settling;
+  const open = [drift, pending, setAside, waiting.filter(({ late }) => late), changed];
+  return (
+    missing === 0 && open.every(({ length }) => length === 0) && Object.values(dropped).every((rows) => rows === 0)
+  );
 }
 
 /** Of all tenants, where the cycle's document has only the first of them. */

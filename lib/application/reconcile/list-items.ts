@@ -1,12 +1,13 @@
 /** Lists the items of a cycle, spans or pages of keys, in parts in the bucket: bounded in time and memory, and resumable. */
 import { inPages } from '../../domain/chunk.ts';
 import { chunksPerSpan } from '../../domain/cycle-scope.ts';
-import { STORES } from '../../domain/direction.ts';
+import { STORES, sourceOf } from '../../domain/direction.ts';
 import type { ObjectStore } from '../../ports/objects.ts';
 import { randomKeys } from '../../sql/compare/changed-keys.ts';
 import { type Migration, tableNamed } from '../migration.ts';
+import { type BeyondLimit, estimateBeyond } from './beyond-limit.ts';
 import { cutTable } from './chunk-table.ts';
-import { type ChunkItem, type Cycle, joinParts, savePart } from './cycle-store.ts';
+import { type ChunkItem, type Cycle, joinParts, readPart, savePart } from './cycle-store.ts';
 import { listChanged, WINDOW_START, type WindowPlace } from './list-changed.ts';
 import type { ScopeDecision } from './scope-of.ts';
 
@@ -23,6 +24,10 @@ export interface ListState {
   readonly keys: number;
   /** Rows that may still be listed; null: any number. */
   readonly left: number | null;
+  /** Keys that were found and are beyond the limit. */
+  readonly beyond: number;
+  /** Nobody looked whether there are more. */
+  readonly isCut: boolean;
 }
 
 type Place =
@@ -49,6 +54,8 @@ export async function beginList(objects: ObjectStore, id: string, scope: Scope):
     chunks: 0,
     keys: 0,
     left: limit,
+    beyond: 0,
+    isCut: false,
   };
   await saveList(objects, id, await addKeys(objects, id, start, keys));
 }
@@ -64,6 +71,21 @@ export function isListed({ place }: ListState): boolean {
   return place.in === 'done';
 }
 
+/** What the limit of a complete list left out. */
+export async function beyondLimit(
+  migration: Migration,
+  cycle: Cycle,
+  state: ListState,
+): Promise<BeyondLimit | undefined> {
+  const { scope, beyond, isCut } = state;
+  if (scope.limit === null) return undefined;
+  if (scope.kind === 'window' || scope.kind === 'keys')
+    return beyond > 0 || isCut ? { rows: beyond, counted: isCut ? 'at-least' : 'exactly' } : undefined;
+  if (scope.kind === 'full' && !isCut) return undefined;
+  const tables = cycle.comparison.tables.map(({ table }) => table);
+  return estimateBeyond(migration, sourceOf(cycle.comparison.direction), [{ tables, limit: scope.limit }]);
+}
+
 export function describeList({ chunks, keys }: ListState): string {
   return keys === 0 ? `${chunks} chunks` : chunks === 0 ? `${keys} keys` : `${chunks} chunks and ${keys} keys`;
 }
@@ -76,7 +98,7 @@ export async function continueList(
   until: Date,
 ): Promise<ListState> {
   const { objects, clock } = migration.deps;
-  const seen = new Set<string>();
+  const seen = await keysListedFirst(objects, cycle.id, before);
   let state = before;
   while (!isListed(state)) {
     state = await listPart(migration, cycle, state, seen);
@@ -84,6 +106,13 @@ export async function continueList(
     if (clock.now() >= until) break;
   }
   return state;
+}
+
+/** Rows that waited or differed may have changed besides: the window would name them once more. */
+async function keysListedFirst(objects: ObjectStore, id: string, { scope, place }: ListState): Promise<Set<string>> {
+  if (scope.kind !== 'window' || place.in !== 'window') return new Set();
+  const first = await readPart(objects, id, 0);
+  return new Set(first.flatMap((item) => ('keys' in item ? item.keys.map((key) => `${item.table} ${key}`) : [])));
 }
 
 async function listPart(migration: Migration, cycle: Cycle, state: ListState, seen: Set<string>): Promise<ListState> {
@@ -103,7 +132,8 @@ async function listSpans(
 ): Promise<ListState> {
   const { objects, plan } = migration.deps;
   const compared = cycle.comparison.tables[place.table];
-  if (compared === undefined || (state.left !== null && state.left <= 0)) return { ...state, place: { in: 'joining' } };
+  const isCut = state.left !== null && state.left <= 0;
+  if (compared === undefined || isCut) return { ...state, isCut, place: { in: 'joining' } };
   const { table } = compared;
   const items: ChunkItem[] = [];
   let [after, chunks] = [place.after, 0];
@@ -146,7 +176,10 @@ async function listWindow(
     return true;
   });
   const listed = await addKeys(migration.deps.objects, cycle.id, state, fresh);
-  return { ...listed, place: next === null ? { in: 'joining' } : { in: 'window', at: next } };
+  if (next === null) return { ...listed, place: { in: 'joining' } };
+  return listed.left === 0
+    ? { ...listed, isCut: true, place: { in: 'joining' } }
+    : { ...listed, place: { in: 'window', at: next } };
 }
 
 /** Random rows of both stores, the limit shared out over the tables: a row that only one of them has can be drawn too. */
@@ -176,7 +209,8 @@ async function addKeys(
   found: readonly RowKey[],
 ): Promise<ListState> {
   const keys = state.left === null ? found : found.slice(0, state.left);
-  if (keys.length === 0) return state;
+  const beyond = state.beyond + found.length - keys.length;
+  if (keys.length === 0) return { ...state, beyond };
   const pages = [...Map.groupBy(keys, ([table]) => table)].flatMap(([table, ofTable]) =>
     inPages(ofTable, KEYS_AT_ONCE).map((page) => ({ table, keys: page.map(([, rowKey]) => rowKey) })),
   );
@@ -187,6 +221,7 @@ async function addKeys(
     items: state.items + items.length,
     parts: state.parts + 1,
     keys: state.keys + keys.length,
+    beyond,
     left: state.left === null ? null : state.left - keys.length,
   };
 }

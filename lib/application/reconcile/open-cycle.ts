@@ -5,30 +5,30 @@
 import type { CycleDocument } from '../../contracts/documents.ts';
 import type { Run } from '../../contracts/machine-io.ts';
 import type { Deps } from '../deps.ts';
-import { type Cycle, findCycle } from './cycle-store.ts';
+import { type Cycle, findCycle, readSettling } from './cycle-store.ts';
+import { foundSoFar } from './record-cycle.ts';
+import { keepTenants, withTenantLists } from './tenant-list.ts';
 
 const OPEN = 'reconcile/open';
 
-interface OpenCycle {
+interface OpenCycle extends Pick<CycleDocument, 'tenants' | 'tenantsList' | 'generations'> {
   readonly cycle: string;
   readonly execution: string;
   readonly startedAt: string;
-  readonly tenants: readonly string[];
   readonly tables: readonly string[];
   readonly scopeKind: CycleDocument['scopeKind'];
   readonly mode: string;
 }
 
 export async function openCycle(deps: Deps, run: Run, cycle: Cycle): Promise<void> {
-  const { tenants, mode } = cycle.comparison;
   const state: OpenCycle = {
     cycle: cycle.id,
     execution: run.execution,
     startedAt: cycle.startedAt,
-    tenants,
+    ...(await keepTenants(deps.objects, cycle.comparison.tenants, cycle.comparison.generations)),
     tables: cycle.comparison.tables.map(({ table }) => table),
     scopeKind: cycle.scopeKind,
-    mode,
+    mode: cycle.comparison.mode,
   };
   await deps.documents.put(
     'progress',
@@ -53,19 +53,22 @@ export async function adoptCycle(deps: Deps, run: Run, subject: string): Promise
   const ageMs = deps.clock.now().getTime() - Date.parse(open.startedAt);
   const isOurs = open.execution === run.execution;
   if (cycle?.subject === subject && (isOurs || ageMs <= deps.plan.reconcile.cycle)) return cycle;
-  const failed = failedCycle(open, deps.clock.now());
+  const failed = await failedCycle(deps, open);
   await deps.documents.put('cycle', open.cycle, failed, 'any');
   await closeCycle(deps);
   return undefined;
 }
 
 /** The cycle that nobody works on any more, as it will be recorded; undefined when there is none. */
-export async function abandonedCycle(deps: Pick<Deps, 'documents' | 'clock'>): Promise<CycleDocument | undefined> {
+export async function abandonedCycle(
+  deps: Pick<Deps, 'documents' | 'objects' | 'clock'>,
+): Promise<CycleDocument | undefined> {
   const open = await readOpen(deps);
   if (open === undefined) return undefined;
   const machine = await deps.documents.get('machine', 'reconcile');
   if (machine?.value.current?.execution === open.execution) return undefined;
-  return failedCycle(open, deps.clock.now());
+  const [failed] = await withTenantLists(deps.objects, [await failedCycle(deps, open)]);
+  return failed;
 }
 
 async function readOpen(deps: Pick<Deps, 'documents'>): Promise<OpenCycle | undefined> {
@@ -74,8 +77,21 @@ async function readOpen(deps: Pick<Deps, 'documents'>): Promise<OpenCycle | unde
   return stored === undefined ? undefined : (stored.value.state as unknown as OpenCycle);
 }
 
-function failedCycle(open: OpenCycle, now: Date): CycleDocument {
-  const { execution, startedAt, tenants, tables, scopeKind, mode } = open;
+/** What it had found stays found: drift that a cycle saw is not undone by the cycle's end (design §4). */
+async function failedCycle(
+  { documents, objects, clock }: Pick<Deps, 'documents' | 'objects' | 'clock'>,
+  open: OpenCycle,
+): Promise<CycleDocument> {
+  const stored = await documents.get('cycle', open.cycle);
+  if (stored !== undefined) return { ...stored.value, complete: false, failed: true };
+  const cycle = await findCycle(objects, open.cycle);
+  const settling = cycle === undefined ? undefined : await readSettling(objects, cycle);
+  const found = cycle === undefined || settling === undefined ? {} : foundSoFar(cycle, settling);
+  return { ...unknownCycle(open, clock.now()), ...found };
+}
+
+function unknownCycle(open: OpenCycle, now: Date): CycleDocument {
+  const { execution, startedAt, tenants, tenantsList, generations, tables, scopeKind, mode } = open;
   return {
     execution,
     startedAt,
@@ -83,6 +99,8 @@ function failedCycle(open: OpenCycle, now: Date): CycleDocument {
     mode,
     scopeKind,
     tenants,
+    tenantsList,
+    generations,
     tables: tables.map(emptyTally),
     coveragePercent: 0,
     durationMs: Math.max(0, now.getTime() - Date.parse(startedAt)),

@@ -10,13 +10,15 @@ import type { Deps } from '../deps.ts';
 import { again, proceed, refuse } from '../machines/step.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
+import { describeBeyond } from './beyond-limit.ts';
 import { type Comparison, chooseMode, currentDirection, planComparison } from './comparison.ts';
 import { saveMark, takeMark } from './cycle-marks.ts';
 import { type Cycle, chunksKey, describeCycle, readCycle } from './cycle-store.ts';
-import { beginList, continueList, describeList, isListed, readList } from './list-items.ts';
+import { beginList, beyondLimit, continueList, describeList, isListed, readList } from './list-items.ts';
 import { adoptCycle, openCycle } from './open-cycle.ts';
 import { type ScopeDecision, scopeOf } from './scope-of.ts';
 import { copiedTenants } from './settle-round.ts';
+import { generationsOf, readShapes } from './subject.ts';
 
 /** Time of one call: well within the function's own. */
 const LIST_MS = 120_000;
@@ -41,19 +43,23 @@ export async function planChunks(deps: Deps, run: Run, data: unknown): Promise<S
   if (copied.length === 0) return refuse(['no tenant of the scope is copied yet; run: npx crossfade start backfill']);
 
   const wish = chooseScope(run, deps.plan.reconcile);
-  const scope = await scopeOf(deps, run, wish, direction);
+  const isCompared = new Set(copied);
+  const generations = generationsOf(states.filter(({ tenant }) => isCompared.has(tenant)));
+  const shapes = await readShapes(migration);
+  const scope = await scopeOf(deps, run, wish, direction, { shapes, generations });
   if (scope.kind === 'nothing') return refuse([scope.why]);
-  const comparison = await planComparison(migration, direction, { ...chosen, tenants: copied, tables: scope.tables });
-  const generations = states.filter(({ tenant }) => copied.includes(tenant)).map((row) => [row.tenant, row.generation]);
+  const compared = await planComparison(migration, direction, { ...chosen, tenants: copied, tables: scope.tables });
+  const comparison: Comparison = { ...compared, generations };
   const asked = { kind: scope.kind, windowMs: wish.windowMs, limit: wish.limit, keys: run.keys ?? [], wish: wish.kind };
-  const subject = fingerprint({ comparison, generations, plan: deps.planHash, asked });
+  const subject = fingerprint({ comparison, shapes, plan: deps.planHash, asked });
   const left = run.dryRun ? undefined : await adoptCycle(deps, run, subject);
-  const moves = copied.length === allCopied.length && chosen.mode === 'checksum';
-  const cycle = left ?? (await startCycle(migration, run, { comparison, subject, scope, moves }));
+  const moves = copied.length === allCopied.length && chosen.mode !== 'count';
+  const cycle = left ?? (await startCycle(migration, run, { comparison, shapes, subject, scope, moves }));
   if (!run.dryRun) await openCycle(deps, run, cycle);
   const uncopied = states.filter((state) => state.is_on && !state.copied).map((state) => state.tenant);
   return list(migration, cycle, [
     ...(scope.why === null ? [] : [scope.why]),
+    ...(chosen.mode === 'count' ? ['mode count proves no row: it runs no drift clock and moves no window'] : []),
     ...comparison.tables.map(
       ({ table, fingerprint: { form, columns } }) => `${table}: ${form} over ${columns} columns`,
     ),
@@ -64,12 +70,13 @@ export async function planChunks(deps: Deps, run: Run, data: unknown): Promise<S
 
 interface NewCycle {
   readonly comparison: Comparison;
+  readonly shapes: Readonly<Record<string, string>>;
   readonly subject: string;
   readonly scope: Exclude<ScopeDecision, { readonly kind: 'nothing' }>;
   readonly moves: boolean;
 }
 
-async function startCycle(migration: Migration, run: Run, { comparison, subject, scope, moves }: NewCycle) {
+async function startCycle(migration: Migration, run: Run, { comparison, shapes, subject, scope, moves }: NewCycle) {
   const { deps } = migration;
   const id = run.dryRun ? `dry-${run.startedAt}` : run.startedAt;
   const isWhole = scope.limit === null && (scope.kind === 'full' || scope.goesOn);
@@ -80,11 +87,13 @@ async function startCycle(migration: Migration, run: Run, { comparison, subject,
     // Rows that a limit leaves out, or a window that begins behind the cycle before it, prove nothing of the rest.
     scopeKind: isWhole || scope.kind === 'keys' ? scope.kind : 'sample',
     comparison,
+    shapes,
     chunks: 0,
     subject,
     moves: isWhole && moves,
   };
-  await saveMark(deps, id, await takeMark(deps, comparison.direction));
+  const { direction, generations = {} } = comparison;
+  await saveMark(deps, id, { ...(await takeMark(deps, direction)), subject: { shapes, generations } });
   await beginList(deps.objects, id, scope);
   await describeCycle(deps.objects, cycle);
   return cycle;
@@ -97,7 +106,8 @@ async function list(migration: Migration, cycle: Cycle, notes: readonly string[]
   const state = isListed(before) ? before : await continueList(migration, cycle, before, until);
   if (!isListed(state))
     return again(0, { data: { cycle: cycle.id, listing: true }, notes: [...notes, `${describeList(state)} so far`] });
-  const listed: Cycle = { ...cycle, chunks: state.items };
+  const beyond = await beyondLimit(migration, cycle, state);
+  const listed: Cycle = { ...cycle, chunks: state.items, ...(beyond === undefined ? {} : { beyondLimit: beyond }) };
   await describeCycle(deps.objects, listed);
   const { tables, tenants, mode } = cycle.comparison;
   const what = `${describeList(state)} of ${tables.length} tables, ${tenants.length} tenants, mode ${mode}, scope ${cycle.scopeKind}`;
@@ -108,7 +118,7 @@ async function list(migration: Migration, cycle: Cycle, notes: readonly string[]
       chunks: { Bucket: deps.objects.bucket, Key: chunksKey(cycle.id) },
       itemsPerCall: itemsPerCall(reconcile, state.items, callsAtOnce(reconcile.concurrency, pools)),
     },
-    notes: [what, ...notes],
+    notes: [what, ...(beyond === undefined ? [] : [describeBeyond(beyond)]), ...notes],
   });
 }
 

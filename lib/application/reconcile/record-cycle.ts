@@ -8,7 +8,8 @@ import { isMeasure } from '../../domain/drift-gate.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
 import { type Cycle, type Settling, saveTenants, unprovedRows } from './cycle-store.ts';
-import type { DriftRow } from './settle-round.ts';
+import type { DriftRow, PendingRow } from './settle-round.ts';
+import { keepTenants } from './tenant-list.ts';
 
 /** Differences that get a document of their own in one cycle; all of them are counted, and listed in the bucket. */
 export const MAX_DRIFT_DOCUMENTS = 5_000;
@@ -29,27 +30,12 @@ export async function recordCycle(
   settling: Settling,
   repaired: Readonly<Record<string, number>>,
 ): Promise<CycleDocument> {
-  const tables = settling.tables.map((tally): TableCycle => {
-    const rows = settling.drift.filter((row) => row.table === tally.table);
-    const count = (kind: DriftRow['kind']) => rows.filter((row) => row.kind === kind).length;
-    const waiting = settling.pending.filter((row) => row.table === tally.table);
-    const moving = waiting.filter((row) => row.before?.inFlight !== true).length;
-    return {
-      ...tally,
-      drift: { missing: count('missing'), extra: count('extra'), different: count('different') },
-      inFlight: (settling.inFlight[tally.table] ?? 0) + (waiting.length - moving),
-      setAside: settling.setAside.filter((row) => row.table === tally.table).length,
-      unsettled: moving + (settling.dropped[tally.table] ?? 0),
-      repaired: repaired[tally.table] ?? 0,
-    };
-  });
-  const sum = (of: (table: TableCycle) => number) => tables.reduce((total, table) => total + of(table), 0);
-  const rows = sum((table) => table.rows);
-  const drift = settling.drift.length;
+  const tables = tallyTables(cycle, settling, repaired);
   const dropped = Object.values(settling.dropped).reduce((total, count) => total + count, 0);
   const endedAt = deps.clock.now();
   const tenants = tallyTenants(settling);
   if (tenants.length > MAX_TENANTS) await saveTenants(deps.objects, cycle.id, Object.fromEntries(tenants));
+  const counts = countRows(tables, settling);
   const document: CycleDocument = {
     execution: run.execution,
     startedAt: cycle.startedAt,
@@ -57,17 +43,14 @@ export async function recordCycle(
     durationMs: Math.max(0, endedAt.getTime() - Date.parse(cycle.startedAt)),
     mode: cycle.comparison.mode,
     scopeKind: cycle.scopeKind,
-    tenants: cycle.comparison.tenants,
+    ...(await keepTenants(deps.objects, provedTenants(cycle, settling), cycle.comparison.generations)),
     tables,
     ...boundTenants(tenants),
-    rows,
-    coveragePercent: await coverageOf(deps, cycle, settling, rows),
-    drift,
-    driftPercent: percentOf(drift, rows),
-    // Rows in flight and rows that would not stand still are neither clean nor drift: they prove nothing.
-    upperBoundPercent: upperBoundPercent(drift, rows - sum((table) => table.inFlight + table.unsettled)),
+    ...counts,
+    coveragePercent: await coverageOf(deps, cycle, settling, counts.rows),
+    ...(cycle.beyondLimit === undefined ? {} : { beyondLimit: cycle.beyondLimit }),
     // Differences that nobody looked at may be drift: such a cycle has not read everything.
-    complete: settling.missing === 0 && dropped === 0,
+    complete: settling.missing === 0 && dropped === 0 && (settling.changed ?? []).length === 0,
     failed: false,
     report: REPORT_KEY,
   };
@@ -75,16 +58,83 @@ export async function recordCycle(
   return document;
 }
 
+export type FoundRows = Pick<
+  CycleDocument,
+  'tables' | 'rows' | 'drift' | 'driftPercent' | 'upperBoundPercent' | 'byTenant' | 'tenantsUnlisted'
+>;
+
+/** Of a cycle that did not come to its record. */
+export function foundSoFar(cycle: Cycle, settling: Settling): FoundRows {
+  const tables = tallyTables(cycle, settling, {});
+  return { tables, ...boundTenants(tallyTenants(settling)), ...countRows(tables, settling) };
+}
+
+function countRows(tables: readonly TableCycle[], settling: Settling) {
+  const sum = (of: (table: TableCycle) => number) => tables.reduce((total, table) => total + of(table), 0);
+  const rows = sum((table) => table.rows);
+  const drift = settling.drift.length;
+  return {
+    rows,
+    drift,
+    driftPercent: percentOf(drift, rows),
+    // Rows in flight and rows that would not stand still are neither clean nor drift: they prove nothing.
+    upperBoundPercent: upperBoundPercent(drift, rows - sum((table) => table.inFlight + table.unsettled)),
+  };
+}
+
+function provedTenants({ comparison }: Cycle, { gone = [] }: Settling): readonly string[] {
+  const without = new Set(gone);
+  return comparison.tenants.filter((tenant) => !without.has(tenant));
+}
+
+function tallyTables(
+  cycle: Cycle,
+  settling: Settling,
+  repaired: Readonly<Record<string, number>>,
+): readonly TableCycle[] {
+  const { changed = [] } = settling;
+  return settling.tables.map((tally): TableCycle => {
+    const rows = settling.drift.filter((row) => row.table === tally.table);
+    const count = (kind: DriftRow['kind']) => rows.filter((row) => row.kind === kind).length;
+    const waiting = settling.pending.filter((row) => row.table === tally.table);
+    const moving = waiting.filter(isMoving).length;
+    const late = (settling.waiting ?? []).filter((row) => row.table === tally.table && row.late).length;
+    const shape = changed.includes(tally.table) ? undefined : cycle.shapes?.[tally.table];
+    return {
+      ...tally,
+      ...(shape === undefined ? {} : { shape }),
+      drift: { missing: count('missing'), extra: count('extra'), different: count('different') },
+      inFlight: (settling.inFlight[tally.table] ?? 0) + (waiting.length - moving),
+      setAside: settling.setAside.filter((row) => row.table === tally.table).length,
+      ...(late === 0 ? {} : { late }),
+      unsettled: moving + (settling.dropped[tally.table] ?? 0),
+      repaired: repaired[tally.table] ?? 0,
+    };
+  });
+}
+
+/** It would not stand still; another one had an event on its way at its last read. */
+function isMoving({ before }: PendingRow): boolean {
+  return before?.inFlight !== true;
+}
+
 /** Of all tenants, drifted ones and then those with unproven rows first, so that what a record leaves out is clean (ADR 027). */
-function tallyTenants({ drift, setAside, tenants = {} }: Settling): readonly (readonly [string, TenantCycle])[] {
+function tallyTenants({
+  drift,
+  setAside,
+  pending,
+  waiting = [],
+  tenants = {},
+}: Settling): readonly (readonly [string, TenantCycle])[] {
   const tally = new Map<string, TenantCycle>(
     Object.entries(tenants).map(([tenant, rows]) => [tenant, { rows, drift: 0 }]),
   );
   const count = (tenant: string | null, add: (known: TenantCycle) => TenantCycle) =>
     tally.set(tenant ?? NO_TENANT, add(tally.get(tenant ?? NO_TENANT) ?? { rows: 0, drift: 0 }));
   for (const { tenant } of drift) count(tenant, (known) => ({ ...known, drift: known.drift + 1 }));
-  // Whose the rows are that would not stand still is not kept: they count for everything and for their table.
-  for (const { tenant } of setAside) count(tenant, (known) => ({ ...known, unproven: (known.unproven ?? 0) + 1 }));
+  // As their table counts them. Rows that nobody looked at have no tenant: for them the cycle is incomplete, for everybody.
+  for (const { tenant } of [...setAside, ...pending.filter(isMoving), ...waiting.filter(({ late }) => late)])
+    count(tenant ?? null, (known) => ({ ...known, unproven: (known.unproven ?? 0) + 1 }));
   return [...tally].toSorted(
     ([, one], [, other]) =>
       other.drift - one.drift || (other.unproven ?? 0) - (one.unproven ?? 0) || other.rows - one.rows,
@@ -175,6 +225,7 @@ export async function tidyDrift(deps: Deps, cycle: Cycle, document: CycleDocumen
   const now = deps.clock.now();
   const isFull = document.complete && document.scopeKind === 'full' && isMeasure(document);
   const tables = new Set(document.tables.map(({ table }) => table));
+  const compared = new Set(provedTenants(cycle, settling));
   const unproved = new Set(unprovedRows(settling).map(driftId));
   for (const { id, value } of await deps.documents.list('drift')) {
     const endedAt = value.repairedAt;
@@ -186,7 +237,7 @@ export async function tidyDrift(deps: Deps, cycle: Cycle, document: CycleDocumen
       value.cycle !== cycle.id &&
       !unproved.has(id) &&
       tables.has(value.table) &&
-      document.tenants.includes(value.tenant ?? NO_TENANT)
+      compared.has(value.tenant ?? NO_TENANT)
     ) {
       await deps.documents.put('drift', id, { ...value, repairedAt: now.toISOString(), endedBy: 'converged' }, 'any');
     }

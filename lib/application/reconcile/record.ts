@@ -16,7 +16,7 @@ import { messageOf } from '../operate/operator.ts';
 import type { RepairData } from '../repair/steps.ts';
 import { keepMark } from './cycle-marks.ts';
 import { recordCycleMetrics } from './cycle-metrics.ts';
-import { readCycle, readSettling } from './cycle-store.ts';
+import { isProved, readCycle, readSettling } from './cycle-store.ts';
 import { closeCycle } from './open-cycle.ts';
 import { recordCycle, tidyDrift } from './record-cycle.ts';
 import { cycleData } from './settle.ts';
@@ -28,13 +28,17 @@ export async function record(deps: Deps, run: Run, data: unknown): Promise<StepR
   if (settling === undefined) throw new RangeError(`cycle ${id} was not settled before it was recorded`);
   if (run.dryRun) {
     const rows = settling.tables.reduce((sum, table) => sum + table.rows, 0);
-    const found = `${settling.drift.length} of ${rows} rows drift (${percentOf(settling.drift.length, rows)} %)`;
-    const outcome: Outcome = settling.drift.length > 0 ? 'differences' : 'passed';
+    const percent = Number(percentOf(settling.drift.length, rows).toPrecision(3));
+    const found =
+      rows === 0 && settling.drift.length === 0
+        ? 'no row was compared, so nothing is proved (--scope full reads everything)'
+        : `${settling.drift.length} of ${rows} rows drift (${percent} %)`;
+    const outcome: Outcome = isProved(settling) ? 'passed' : 'differences';
     return proceed({ data: { outcome }, notes: [`dry run: ${found}; nothing was repaired or recorded`] });
   }
   const document = await recordCycle(deps, run, cycle, settling, repaired);
   await tidyDrift(deps, cycle, document, settling);
-  if (document.complete) await keepMark(deps, cycle);
+  if (document.complete) await keepMark(deps, cycle, settling.gone);
   const isHalted = await halt(deps, document);
   // Before the log is read: a cycle that is open is one that was left behind.
   await closeCycle(deps);
@@ -92,7 +96,8 @@ async function writeReport(deps: Deps, { cycles, differences, view }: CycleLog):
 function describe({ rows, drift, driftPercent, upperBoundPercent, tables, complete }: CycleDocument): string {
   const sum = (of: (table: (typeof tables)[number]) => number) => tables.reduce((total, table) => total + of(table), 0);
   const kinds = `${sum((table) => table.drift.missing)} missing, ${sum((table) => table.drift.extra)} extra, ${sum((table) => table.drift.different)} different`;
-  const others = `${sum((table) => table.inFlight)} in flight, ${sum((table) => table.unsettled)} unsettled, ${sum((table) => table.leftOut)} left out`;
+  const late = sum((table) => table.late ?? 0);
+  const others = `${sum((table) => table.inFlight)} in flight${late === 0 ? '' : ` (${late} for longer than dualWrite.lagLimit)`}, ${sum((table) => table.unsettled)} unsettled, ${sum((table) => table.leftOut)} left out`;
   const rate = `${drift} of ${rows} rows drift (${kinds}), ${Number(driftPercent.toPrecision(3))} %, at most ${upperBoundPercent.toPrecision(3)} % at 95 %`;
   return `${rate}; ${others}; ${sum((table) => table.repaired)} repaired${complete ? '' : '; not every chunk was read'}`;
 }

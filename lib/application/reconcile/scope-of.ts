@@ -3,6 +3,7 @@ import type { Run } from '../../contracts/machine-io.ts';
 import { type ChosenScope, dueTables, type ScopeKind, type TableMark } from '../../domain/cycle-scope.ts';
 import type { Direction } from '../../domain/direction.ts';
 import { sourceOf } from '../../domain/direction.ts';
+import type { CycleSubject } from '../../domain/drift-clocks.ts';
 import { formatDuration } from '../../plan/units.ts';
 import { currentSnapshot, type SnapshotRow } from '../../sql/source/snapshot.ts';
 import type { Deps } from '../deps.ts';
@@ -30,13 +31,20 @@ export type ScopeDecision =
     };
 
 /** Stores and Crossfade may differ by so much in what time it is. */
-const CLOCKS_APART_MS = 60_000;
+export const CLOCKS_APART_MS = 60_000;
 /** Open differences that a window looks at again. */
 const MAX_OPEN_DIFFERENCES = 5_000;
 
-export async function scopeOf(deps: Deps, run: Run, wish: ChosenScope, direction: Direction): Promise<ScopeDecision> {
+/** @param subject what would be compared: the tenants are those of the run. */
+export async function scopeOf(
+  deps: Deps,
+  run: Run,
+  wish: ChosenScope,
+  direction: Direction,
+  subject: CycleSubject,
+): Promise<ScopeDecision> {
   const marks = await readMarks(deps);
-  if (wish.kind === 'due') return scopeOfDue(deps, run, marks, direction);
+  if (wish.kind === 'due') return scopeOfDue(deps, run, marks, direction, subject);
   const base = { tables: run.tables, limit: wish.limit, reach: null, keys: [], goesOn: false, why: null };
   if (wish.kind === 'keys') {
     const [table = ''] = run.tables;
@@ -51,12 +59,19 @@ export async function scopeOf(deps: Deps, run: Run, wish: ChosenScope, direction
   const now = deps.clock.now().getTime();
   const since = new Date(now - reachMs - CLOCKS_APART_MS).toISOString();
   const names = run.tables.length > 0 ? run.tables : Object.keys(deps.plan.tables);
-  const goesOn = names.every((name) => (marks[name]?.at ?? '') >= since);
+  const isKnown = names.every((name) => (marks[name]?.at ?? '') >= since);
+  const goesOn = isKnown && (await newSince(deps, marks, names, subject)) === null;
   return { ...base, kind: 'window', reach: { since, snapshot: null }, goesOn };
 }
 
 /** A window goes on from the oldest mark of its tables; a full pass takes its place where that is not known for certain. */
-async function scopeOfDue(deps: Deps, run: Run, marks: Marks, direction: Direction): Promise<ScopeDecision> {
+async function scopeOfDue(
+  deps: Deps,
+  run: Run,
+  marks: Marks,
+  direction: Direction,
+  subject: CycleSubject,
+): Promise<ScopeDecision> {
   const { reconcile, tables: planned } = deps.plan;
   const wanted = Object.entries(planned).filter(([name]) => run.tables.length === 0 || run.tables.includes(name));
   const every = Object.fromEntries(wanted.map(([name, table]) => [name, table.every]));
@@ -70,7 +85,7 @@ async function scopeOfDue(deps: Deps, run: Run, marks: Marks, direction: Directi
 
   const cycles = new Set(tables.map((name) => marks[name]?.cycle ?? ''));
   const before = await Promise.all([...cycles].map((cycle) => readMark(deps, cycle)));
-  const why = await distrust(deps, direction, before);
+  const why = (await distrust(deps, direction, before)) ?? (await newSince(deps, marks, tables, subject));
   if (why !== null) return { ...whole, kind: 'full', goesOn: false, why: `full instead of a window: ${why}` };
   const known = before.filter((mark) => mark !== undefined);
   const oldest = known.toSorted((one, other) => (one.takenAt < other.takenAt ? -1 : 1))[0];
@@ -109,8 +124,27 @@ async function distrust(
   return null;
 }
 
+/** What the cycles before did not compare as it is now: no event says what is in it. Null: nothing. */
+async function newSince(
+  deps: Deps,
+  marks: Marks,
+  tables: readonly string[],
+  { shapes, generations }: CycleSubject,
+): Promise<string | null> {
+  const byCycle = Map.groupBy(tables, (name) => marks[name]?.cycle ?? '');
+  for (const [cycle, names] of byCycle) {
+    const compared = (await readMark(deps, cycle))?.subject;
+    if (compared === undefined) return 'what the cycle before compared is not known';
+    const changed = names.find((name) => compared.shapes[name] !== shapes[name]);
+    if (changed !== undefined) return `table ${changed} has changed since the cycle before`;
+    const anew = Object.entries(generations).find(([tenant, now]) => compared.generations[tenant] !== now);
+    if (anew !== undefined) return `tenant ${anew[0]} has been copied since the cycle before`;
+  }
+  return null;
+}
+
 /** The longest transaction of then may have captured before and committed after. */
-function reachOf(marks: readonly Mark[]): string {
+export function reachOf(marks: readonly Mark[]): string {
   const times = marks.map(({ takenAt, oldestMs }) => Date.parse(takenAt) - Math.ceil(oldestMs ?? 0) - CLOCKS_APART_MS);
   return new Date(Math.min(...times)).toISOString();
 }

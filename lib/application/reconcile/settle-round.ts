@@ -20,6 +20,8 @@ import { sightRows } from './sight-rows.ts';
 export interface PendingRow {
   readonly table: string;
   readonly rowKey: string;
+  /** Whose it is. Absent before the first read; null: the stores do not say, as of a row whose parent is missing. */
+  readonly tenant?: string | null | undefined;
   /** How the round before saw it; null before the first one. */
   readonly before: Stand | null;
 }
@@ -51,7 +53,10 @@ export interface RoundResult {
   readonly setAside: readonly SetAsideRow[];
 }
 
-export type WaitingRow = Pick<PendingRow, 'table' | 'rowKey'>;
+export interface WaitingRow extends Pick<PendingRow, 'table' | 'rowKey' | 'tenant'> {
+  /** For longer than `dualWrite.lagLimit`: whether it ever arrives is not known. */
+  readonly late?: boolean | undefined;
+}
 
 /** Reads after which a row that still moves is reported as unsettled: neither clean nor drift. */
 export const MAX_ROUNDS = 4;
@@ -87,24 +92,30 @@ export async function settleRound(
       for (const sight of sights.flat()) {
         const verdict = judgeRow(befores.get(sight.rowKey), sight);
         const isWaiting = verdict === 'in-flight' || verdict === 'set-aside';
+        const { rowKey, tenant } = sight;
         if (verdict === 'converged') continue;
         if (verdict === 'drift') drifting.push(sight);
         else if (isWaiting && round > 1) {
           inFlight[name] = (inFlight[name] ?? 0) + 1;
-          waiting.push({ table: name, rowKey: sight.rowKey });
-        } else next.push({ table: name, rowKey: sight.rowKey, before: standOf(sight) });
-        if (verdict === 'set-aside' && round > 1 && sight.setAside !== null) {
-          const { rowKey, tenant } = sight;
+          waiting.push({ table: name, rowKey, tenant, ...(isLate(migration, sight) ? { late: true } : {}) });
+        } else next.push({ table: name, rowKey, tenant, before: standOf(sight) });
+        if (verdict === 'set-aside' && round > 1 && sight.setAside !== null)
           setAside.push({ table: name, rowKey, tenant, kind: driftKindOf(sight, authoritative), ...sight.setAside });
-        }
       }
       for (const row of await describe(migration, comparison, name, drifting)) drift.push(row);
     }
   }
   if (drift.length === 0) return { pending: next, drift, inFlight, waiting, setAside };
   const stands = await standsAfter(migration, comparison, before);
-  const moved = drift.filter((row) => !stands(row)).map(({ table, rowKey }) => ({ table, rowKey, before: null }));
+  const moved = drift
+    .filter((row) => !stands(row))
+    .map(({ table, rowKey, tenant }) => ({ table, rowKey, tenant, before: null }));
   return { pending: [...next, ...moved], drift: drift.filter(stands), inFlight, waiting, setAside };
+}
+
+/** A row that is set aside is counted as that. */
+function isLate({ deps }: Migration, { openMs, setAside }: RowSight): boolean {
+  return setAside === null && (openMs ?? 0) > deps.plan.dualWrite.lagLimit;
 }
 
 type Generations = ReadonlyMap<string, number | 'off'>;
@@ -137,8 +148,11 @@ async function standsAfter(
 /** A tenant that was turned off, or on anew, since the cycle was planned is left out: its rows are being taken away or copied. */
 export async function narrowToCopied(migration: Migration, comparison: Comparison): Promise<Comparison> {
   const states = await tenantStates(migration.deps, comparison.direction);
-  const copied = copiedTenants(states);
-  const keep = (tenants: readonly string[]) => tenants.filter((tenant) => copied.includes(tenant));
+  const { generations = {} } = comparison;
+  const isAsPlanned = ({ tenant, generation }: { readonly tenant: string; readonly generation: number }) =>
+    generation === (generations[tenant] ?? generation);
+  const copied = new Set(copiedTenants(states.filter(isAsPlanned)));
+  const keep = (tenants: readonly string[]) => tenants.filter((tenant) => copied.has(tenant));
   const tenants = keep(comparison.tenants);
   return {
     ...comparison,

@@ -5,10 +5,11 @@ import type { Deps } from '../deps.ts';
 import { noteForeignDrift } from '../incidents/note-foreign-drift.ts';
 import { watchStores } from '../incidents/watch-stores.ts';
 import { again, proceed } from '../machines/step.ts';
-import { loadMigration } from '../migration.ts';
+import { loadMigration, type Migration } from '../migration.ts';
 import { type Cycle, readCycle, readResults, readSettling, type Settling, saveSettling } from './cycle-store.ts';
 import { keepWorst, recordCycle, recordDrift } from './record-cycle.ts';
 import { MAX_PENDING, MAX_ROUNDS, narrowToCopied, type PendingRow, settleRound } from './settle-round.ts';
+import { readShapes } from './subject.ts';
 
 /** Handed from step to step; the rest is in the bucket. */
 export interface CycleData {
@@ -24,14 +25,76 @@ export async function settle(deps: Deps, run: Run, data: unknown): Promise<StepR
   const waitMs = notBefore - deps.clock.now().getTime();
   if (waitMs > 0) return again(waitMs / 1000, { data });
   const cycle = await readCycle(deps.objects, id);
-  const known = round === 0 ? await begin(deps, cycle) : await readSettling(deps.objects, cycle);
-  if (known === undefined) throw new RangeError(`cycle ${id} has lost what it had settled; start another one`);
-
   const migration = await loadMigration(deps);
+  const { direction } = cycle.comparison;
+  const settling = (await doneBefore(deps, run, cycle, round)) ?? (await readRound(migration, run, cycle, round));
+  const counted = `round ${round + 1}: ${settling.drift.length} rows drift, ${settling.pending.length} not settled`;
+  if (settling.pending.length > 0 && round + 1 < MAX_ROUNDS) {
+    const nextAt = Date.parse(settling.round.at) + deps.plan.reconcile.recheckAfter;
+    const next: CycleData = { cycle: id, round: round + 1, notBefore: nextAt };
+    return again(Math.max(0, nextAt - deps.clock.now().getTime()) / 1000, { data: next, notes: [counted] });
+  }
+  const settled = await compareSubject(migration, cycle, settling);
+  if (!run.dryRun) {
+    await noteForeignDrift(migration, direction, settling.drift);
+    await watchStores(migration, direction);
+    await recordDrift(deps, cycle, settling.drift);
+    await recordCycle(deps, run, cycle, settled, {});
+  }
+  return proceed({
+    data: { cycle: id } satisfies CycleData,
+    notes: [counted, ...describeGone(settled), ...describeSetAside(settling), ...settled.errors],
+  });
+}
+
+/** What is not as it was planned has been read half as one thing and half as another, or not at all. */
+async function compareSubject(migration: Migration, cycle: Cycle, settling: Settling): Promise<Settling> {
+  const { comparison, shapes } = cycle;
+  const left = new Set((await narrowToCopied(migration, comparison)).tenants);
+  // A call that is made again forgets nothing of what the one before it saw.
+  const before = { gone: new Set(settling.gone), changed: new Set(settling.changed) };
+  const gone = comparison.tenants.filter((tenant) => before.gone.has(tenant) || !left.has(tenant));
+  const now = await readShapes(migration);
+  const changed = comparison.tables
+    .map(({ table }) => table)
+    .filter((table) => before.changed.has(table) || (shapes !== undefined && shapes[table] !== now[table]));
+  if (gone.length + changed.length === 0) return settling;
+  const errors = changed.map((table) => `table ${table} changed while it was compared: it proves nothing`);
+  const told = settling.errors.filter((error) => !errors.includes(error));
+  const settled = { ...settling, gone, changed, errors: [...errors, ...told] };
+  await saveSettling(migration.deps.objects, cycle, settled);
+  return settled;
+}
+
+function describeGone({ gone = [] }: Settling): readonly string[] {
+  if (gone.length === 0) return [];
+  return [
+    `turned off or on anew during the cycle, which proves nothing of them: ${gone.slice(0, MAX_ERRORS).join(', ')}`,
+  ];
+}
+
+type Settled = Settling & { readonly round: NonNullable<Settling['round']> };
+
+/**
+ * A call that is made again after its result was written reads nothing: its rows would be judged by two reads of one moment, and a
+ * row on its way would pass for drift.
+ */
+async function doneBefore(deps: Deps, run: Run, cycle: Cycle, round: number): Promise<Settled | undefined> {
+  const stored = await readSettling(deps.objects, cycle);
+  const done = stored?.round;
+  if (stored === undefined || done === undefined) return undefined;
+  return done.execution === run.execution && done.n === round + 1 ? { ...stored, round: done } : undefined;
+}
+
+async function readRound(migration: Migration, run: Run, cycle: Cycle, round: number): Promise<Settled> {
+  const { deps } = migration;
+  const known = round === 0 ? await begin(deps, cycle) : await readSettling(deps.objects, cycle);
+  if (known === undefined) throw new RangeError(`cycle ${cycle.id} has lost what it had settled; start another one`);
   const comparison = await narrowToCopied(migration, cycle.comparison);
   const result = await settleRound(migration, comparison, known.pending, round + 1);
-  const settling: Settling = {
+  const settling: Settled = {
     ...known,
+    round: { execution: run.execution, n: round + 1, at: deps.clock.now().toISOString() },
     pending: result.pending,
     drift: [...known.drift, ...result.drift],
     inFlight: addCounts(known.inFlight, result.inFlight),
@@ -39,22 +102,7 @@ export async function settle(deps: Deps, run: Run, data: unknown): Promise<StepR
     setAside: [...known.setAside, ...result.setAside],
   };
   await saveSettling(deps.objects, cycle, settling);
-  const counted = `round ${round + 1}: ${settling.drift.length} rows drift, ${settling.pending.length} not settled`;
-  if (settling.pending.length > 0 && round + 1 < MAX_ROUNDS) {
-    const { recheckAfter } = deps.plan.reconcile;
-    const next: CycleData = { cycle: id, round: round + 1, notBefore: deps.clock.now().getTime() + recheckAfter };
-    return again(recheckAfter / 1000, { data: next, notes: [counted] });
-  }
-  if (!run.dryRun) {
-    await noteForeignDrift(migration, comparison.direction, settling.drift);
-    await watchStores(migration, comparison.direction);
-    await recordDrift(deps, cycle, settling.drift);
-    await recordCycle(deps, run, cycle, settling, {});
-  }
-  return proceed({
-    data: { cycle: id } satisfies CycleData,
-    notes: [counted, ...describeSetAside(settling), ...settling.errors],
-  });
+  return settling;
 }
 
 /** @throws {RangeError} for data that no step of this machine handed on. */

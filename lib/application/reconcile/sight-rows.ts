@@ -11,7 +11,7 @@ import { type Migration, tableNamed } from '../migration.ts';
 import type { ComparedTable, Comparison } from './comparison.ts';
 import { inHalves } from './in-halves.ts';
 
-type Open = Pick<OpenEventRow, 'moving' | 'state' | 'reason'>;
+type Open = Pick<OpenEventRow, 'moving' | 'state' | 'reason' | 'open_ms'>;
 
 /**
  * Source first, then what is open, then the receiver's records, then its rows: an event that was open when the source was read is
@@ -103,12 +103,12 @@ async function withAncestors(
   );
 }
 
-function progressOf(open: Open | undefined): Pick<RowSight, 'inFlight' | 'setAside'> {
+function progressOf(open: Open | undefined): Pick<RowSight, 'inFlight' | 'setAside' | 'openMs'> {
   if (open === undefined) return { inFlight: false, setAside: null };
   const state = SET_ASIDE_STATES.find((known) => known === open.state);
   const isAside = !open.moving && state !== undefined;
   const setAside: SetAside | null = isAside ? { state, reason: open.reason ?? 'no reason recorded' } : null;
-  return { inFlight: true, setAside };
+  return { inFlight: true, setAside, openMs: Number(open.open_ms) };
 }
 
 /** Younger than what `dual-write` lets an event or a repair take. */

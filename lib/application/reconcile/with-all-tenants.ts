@@ -3,6 +3,7 @@ import type { CycleDocument } from '../../contracts/documents.ts';
 import type { ObjectStore } from '../../ports/objects.ts';
 import { readTenants } from './cycle-store.ts';
 import { MAX_TENANTS } from './record-cycle.ts';
+import { withTenantLists } from './tenant-list.ts';
 
 /** Cycles whose list is read at most: more of them drifted in so many tenants that one more or less decides nothing. */
 const MOST_LISTS = 50;
@@ -13,8 +14,9 @@ const MOST_LISTS = 50;
  */
 export async function withAllTenants(
   objects: ObjectStore,
-  cycles: readonly CycleDocument[],
+  stored: readonly CycleDocument[],
 ): Promise<readonly CycleDocument[]> {
+  const cycles = await withTenantLists(objects, stored);
   const cut = cycles
     .filter(({ byTenant = {} }) => Object.keys(byTenant).length >= MAX_TENANTS)
     .toSorted((one, other) => (one.startedAt < other.startedAt ? 1 : -1));

@@ -1,11 +1,11 @@
 /**
  * The emergency stop (design §3.6): a mark in the control document, read before whatever writes to the receiver, but not more
- * often than once a second. Events wait meanwhile, and nothing is lost.
+ * often than once a second. Events wait meanwhile, and nothing is lost. They wait too while a rollback overwrites the receiver.
  *
  * Where the control table cannot be read the last answer holds. Whoever has never had an answer waits for one: a relay that
  * starts during an outage must not lift a stop that it cannot see.
  */
-import type { Mark } from '../../contracts/documents.ts';
+import type { ControlDocument, Mark } from '../../contracts/documents.ts';
 import type { DocumentStore } from '../../ports/documents.ts';
 import type { Deps } from '../deps.ts';
 
@@ -41,7 +41,7 @@ export async function readHold({ documents, clock, log }: HoldDeps): Promise<Mar
   if (now - answer.readAt < CONTROL_EVERY_MS && now >= answer.readAt) return answer.hold;
   answer.readAt = now;
   try {
-    answer.hold = (await documents.get('control', 'control'))?.value.deliveryHeld ?? null;
+    answer.hold = holdOf((await documents.get('control', 'control'))?.value, now) ?? null;
   } catch (error) {
     log.warn('the control document cannot be read; delivery stays as it was', {
       held: answer.hold !== null,
@@ -49,6 +49,13 @@ export async function readHold({ documents, clock, log }: HoldDeps): Promise<Mar
     });
   }
   return answer.hold;
+}
+
+/** @param now epoch milliseconds. */
+export function holdOf(control: ControlDocument | undefined, now: number): Mark | undefined {
+  const overwriting = control?.overwriting;
+  const isUnderWay = overwriting !== undefined && now < Date.parse(overwriting.until);
+  return control?.deliveryHeld ?? (isUnderWay ? overwriting : undefined);
 }
 
 /** For a step that waits: a note. */

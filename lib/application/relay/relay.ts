@@ -6,6 +6,7 @@ import { type ControlRow, directionInForce } from '../../sql/compare/direction-i
 import { releaseLease } from '../../sql/relay/release-lease.ts';
 import type { Deps } from '../deps.ts';
 import { historyGuard } from '../history/guard-history.ts';
+import { failedUninstalled, isUninstalled } from '../install/made.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { adoptNewTenants } from './adopt-tenants.ts';
 import { choresOf, NO_CHORES, runWhatStillCan } from './chores.ts';
@@ -29,8 +30,12 @@ export interface RelayOptions {
   readonly takesOver?: boolean;
 }
 
-/** Runs every shard of a direction until `until`. Returns at once when authority lies with the other direction. */
+/**
+ * Runs every shard of a direction until `until`. Returns at once when authority lies with the other direction, or where nothing is
+ * installed: before dual-write, and when the schema was rolled back.
+ */
 export async function runRelay(deps: Deps, direction: Direction, options: RelayOptions): Promise<RelayReport> {
+  if (await isUninstalled(deps)) return { delivered: 0, batches: 0 };
   const migration = await loadMigration(deps);
   const holder = deps.newId();
   forgetHold(deps);
@@ -88,6 +93,7 @@ async function runShard(
       batches += 1;
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
+      if (await failedUninstalled(deps, error)) return { delivered, batches };
       // A store that is down or resuming suspends claiming; no event is burnt (design §3.4).
       log.warn('delivery is suspended', {
         direction,

@@ -7,6 +7,7 @@ import { SqlError } from '../../ports/sql.ts';
 import type { ClaimedRow } from '../../sql/relay/claim-events.ts';
 import { claimOne } from '../../sql/relay/claim-one.ts';
 import { type EventMark, markEvents } from '../../sql/relay/mark-events.ts';
+import { failedUninstalled } from '../install/made.ts';
 import type { Migration } from '../migration.ts';
 import { type Claimed, deliver, toClaimed } from './deliver.ts';
 import { followMoves } from './follow-moves.ts';
@@ -40,6 +41,8 @@ export async function retryEvent(
     return { kind: 'done' };
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
+    // The outbox went with the schema: its claim check stands for nothing.
+    if (await failedUninstalled(migration.deps, error)) return { kind: 'done' };
     await postpone(migration, message, error);
     return { kind: 'done' };
   }

@@ -5,7 +5,12 @@ import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Deps } from '../deps.ts';
 import { findRepair } from './repair-store.ts';
 
-/** A run has one repair, whatever is called again: its own, or the one that it was asked to run. */
+/** A cycle has one repair, however many executions it takes: what a dead one has written is known by the id. */
+export function cycleRepairId(cycle: string): string {
+  return fingerprint(['cycle', cycle]).slice(0, 8);
+}
+
+/** Of a run that is no cycle, whatever is called again: its own, or the one that it was asked to run. */
 export function repairIdOf({ execution, startedAt, repairJob }: Run): string {
   if (repairJob?.do === 'run') return repairJob.repair;
   return fingerprint([execution, startedAt]).slice(0, 8);

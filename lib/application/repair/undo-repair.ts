@@ -104,7 +104,8 @@ async function takeBack(
     tenant: tenant ?? NO_TENANT,
   }));
   const batch = `undo-${repairBatch(repair)}`;
-  const done = await changeRows(migration, store, table, kind, { rows: toTakeBack, tenantsOff: [], batch, repair });
+  const request = { rows: toTakeBack, tenantsOff: [], batch, repair, leavesOwned: true };
+  const done = await changeRows(migration, store, table, kind, request);
   const unlike = await store.query<{ row_key: string }>(unlikeImages(table, repair, done));
   const isUnlike = new Set(unlike.map(({ row_key }) => row_key));
   return new Set(done.filter((key) => !isUnlike.has(key)));

@@ -7,6 +7,7 @@ import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
 import { findBypasses } from '../install/bypass.ts';
 import type { Migration } from '../migration.ts';
+import { noteDecision } from '../note-decision.ts';
 import { allTenants } from './all-tenants.ts';
 import { mirrorTenants, tenantStates, turnOff, turnOn } from './exposure.ts';
 
@@ -90,17 +91,11 @@ async function recordDecision(
   turnedOn: readonly string[],
   turnedOff: readonly string[],
 ): Promise<void> {
-  const at = deps.clock.now().toISOString();
   const states = new Map((await tenantStates(deps, 'forward')).map((state) => [state.tenant, state.generation]));
   const name = (tenants: readonly string[]) =>
     tenants.map((tenant) => `${tenant} (generation ${states.get(tenant) ?? 0})`).join(', ') || 'nobody';
   const note = `flags version ${flagsVersion}: turned on ${name(turnedOn)}, turned off ${name(turnedOff)}`;
-  await deps.documents.put(
-    'evidence',
-    `${at}#exposure#${deps.newId().slice(0, 8)}`,
-    { kind: 'decision', at, machine: null, execution: null, dryRun: false, planHash: deps.planHash, note },
-    'absent',
-  );
+  await noteDecision(deps, 'exposure', note);
   deps.log.info('exposure was changed', { flagsVersion, turnedOn, turnedOff });
 }
 

@@ -127,6 +127,7 @@ export async function changeRows(
     batch,
     queueAs,
     repair,
+    leavesOwned,
   }: {
     readonly rows: readonly RowToTakeBack[];
     readonly tenantsOff: readonly string[];
@@ -135,6 +136,7 @@ export async function changeRows(
     readonly queueAs?: string | undefined;
     /** Restores what stood there before this repair. */
     readonly repair?: string | undefined;
+    readonly leavesOwned?: boolean | undefined;
   },
 ): Promise<readonly string[]> {
   const statementOf = kind === 'erase' ? eraseRows : restoreRows;
@@ -142,7 +144,9 @@ export async function changeRows(
     store.transaction(async (session) => {
       const missing = part.filter(({ version }) => version === null).map(({ rowKey }) => rowKey);
       if (missing.length > 0) await session.query(writeOutVersions(table, missing));
-      const taken = await session.query<TakenRow>(statementOf(table, { rows: part, tenantsOff, batch, repair }));
+      const taken = await session.query<TakenRow>(
+        statementOf(table, { rows: part, tenantsOff, batch, repair, leavesOwned }),
+      );
       const keys = taken.map(({ row_key }) => row_key);
       if (queueAs !== undefined && keys.length > 0) await session.query(queueRepairs(table.name, keys, queueAs));
       return keys;

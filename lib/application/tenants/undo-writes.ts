@@ -127,7 +127,8 @@ async function takeBackRows(
   for (const [tenant, rows] of Map.groupBy(judged, (row) => row.tenant)) {
     const isOn = states.get(tenant)?.is_on === true;
     const toTakeBack = rows.map(({ row_key, version }) => ({ rowKey: row_key, version, tenant }));
-    const request = { rows: toTakeBack, tenantsOff: isOn ? [] : [tenant], batch, queueAs: isOn ? WHY : undefined };
+    const tenantsOff = isOn ? [] : [tenant];
+    const request = { rows: toTakeBack, tenantsOff, batch, queueAs: isOn ? WHY : undefined, leavesOwned: true };
     done.push(...(await changeRows(migration, store, table, kind, request)));
   }
   return new Set(done);

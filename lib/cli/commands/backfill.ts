@@ -1,5 +1,11 @@
 /** Watching, tuning and pausing the copy of history while it runs. */
-import { pauseBackfill, readBackfillStatus, resumeBackfill, tuneBackfill } from '../../application/operate/backfill.ts';
+import {
+  pauseBackfill,
+  readBackfillStatus,
+  requireTuning,
+  resumeBackfill,
+  tuneBackfill,
+} from '../../application/operate/backfill.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { renderBackfillControl, renderBackfillStatus } from '../render/backfill.ts';
@@ -22,7 +28,7 @@ export const BACKFILL_COMMANDS: readonly Command[] = [
     group: 'Data',
     about: "change the copy's rate while it runs, up to the guide's limits",
     details:
-      'Read before each batch, so it takes hold within seconds, and stays until --reset. Outside of dev the guide binds:\n50 batches a second of 1000 rows. Exits 3 above that; nothing is changed then.',
+      'Read before each batch: it holds from the next one on, until --reset. Outside of dev the guide binds:\n50 batches a second of 1000 rows. Exits 3 above that; nothing is changed then.',
     options: [
       { flags: '--batches-per-second <batches>', kind: 'count', about: 'batches a second, over all workers' },
       { flags: '--batch-rows <rows>', kind: 'count', about: 'rows a batch' },
@@ -33,15 +39,16 @@ export const BACKFILL_COMMANDS: readonly Command[] = [
       { command: 'backfill tune --batches-per-second 20 --batch-rows 500', about: '10 000 rows a second at most' },
       { command: 'backfill tune --reset', about: 'as the plan has it' },
     ],
-    action: async (context, input) => ({
-      payload: await tuneBackfill(await context.open(), {
+    action: async (context, input) => {
+      const tuning = {
         batchesPerSecond: input.number('batchesPerSecond'),
         batchRows: input.number('batchRows'),
         reset: input.switched('reset'),
         why: input.text('reason') ?? 'no reason given',
-      }),
-      exit: EXIT.done,
-    }),
+      };
+      requireTuning(tuning);
+      return { payload: await tuneBackfill(await context.open(), tuning), exit: EXIT.done };
+    },
     render: renderBackfillControl,
   }),
   defineCommand({

@@ -3,6 +3,7 @@ import { makeDriftReport, readDriftStatus, showDrift } from '../../application/o
 import { explainDrift } from '../../application/operate/explain-drift.ts';
 import { explainParked } from '../../application/operate/explain-parked.ts';
 import { parseDirection, redrive, SET_ASIDE_STATES } from '../../application/operate/redrive.ts';
+import { checkRowKey, parseCycleStart } from '../check-input.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { wantsToWait } from '../follow.ts';
@@ -51,10 +52,12 @@ export const DATA_COMMANDS: readonly Command[] = [
       { command: 'drift show --cycle 2026-01-05T12 --all', about: 'what the cycles of that hour saw' },
     ],
     action: async (context, input) => {
+      const cycle = input.text('cycle');
+      const begins = cycle === undefined ? undefined : parseCycleStart(cycle, 'drift show --help');
       const payload = await showDrift(await context.open(), {
         table: input.text('table'),
         tenants: input.list('tenant'),
-        cycle: input.text('cycle'),
+        cycle: begins,
         all: input.switched('all'),
         after: input.text('after'),
         limit: input.number('limit') ?? 50,
@@ -79,9 +82,10 @@ export const DATA_COMMANDS: readonly Command[] = [
       { command: 'drift explain orders 7 --no-wait', about: 'what is on record, at once' },
     ],
     action: async (context, input) => {
+      const rowKey = checkRowKey(input.argument(1), 'drift explain --help');
       const work = explainDrift(await context.open(), {
         table: input.argument(0),
-        rowKey: input.argument(1),
+        rowKey,
         waitMs: input.choice('wait') === false ? 0 : RELAY_WAIT_MS,
         signal: context.interrupted(),
       });

@@ -1,19 +1,20 @@
 /** Repairs: plans to review, carry out and take back. What reads or writes rows is done by the reconcile machine and the relay. */
 import { loadMigration } from '../../application/migration.ts';
-import { messageOf, OperatorError } from '../../application/operate/operator.ts';
+import { messageOf, type Operator, OperatorError } from '../../application/operate/operator.ts';
 import { listRepairs, type RepairPayload, readRepair, showRepair } from '../../application/operate/repairs.ts';
 import { undo } from '../../application/operate/undo.ts';
 import { type ShownValues, showValues } from '../../application/reconcile/show-values.ts';
 import { repairBatch } from '../../contracts/repair.ts';
+import { findCycle, parseCycleStart, parseRepairId } from '../check-input.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Answer, Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
-import { FOLLOW_OPTIONS, startAndFollow } from '../follow.ts';
+import { FOLLOW_OPTIONS, type RunAnswer, startAndFollow } from '../follow.ts';
 import { openHere } from '../here.ts';
 import { withProgress } from '../progress.ts';
 import { renderValues } from '../render/here.ts';
-import { stack } from '../render/layout.ts';
+import { counted, stack } from '../render/layout.ts';
 import { renderRepair, renderRepairs } from '../render/repair.ts';
 import { renderRun } from '../render/run.ts';
 import { renderUndo } from '../render/undo.ts';
@@ -57,7 +58,8 @@ export const REPAIR_COMMANDS: readonly Command[] = [
     ],
     examples: [{ command: 'repair show 1f3c9a07 --limit 200', about: 'read it before it is approved' }],
     action: async (context, input): Promise<Answer<ShownRepair>> => {
-      const request = { id: input.argument(0), table: input.text('table'), limit: input.number('limit') ?? 50 };
+      const id = parseRepairId(input.argument(0));
+      const request = { id, table: input.text('table'), limit: input.number('limit') ?? 50 };
       const payload = await showRepair(await context.open(), request);
       if (!input.switched('showValues')) return { payload, exit: EXIT.done };
       return { payload: { ...payload, values: await readValues(context, payload) }, exit: EXIT.done };
@@ -77,7 +79,7 @@ export const REPAIR_COMMANDS: readonly Command[] = [
       {
         flags: '--cycle <start>',
         kind: 'text',
-        about: 'only what this cycle saw, by its start (default: all that is open)',
+        about: 'only what this cycle saw; its start, or how it begins (default: all that is open)',
       },
       REASON,
       ...FOLLOW_OPTIONS,
@@ -86,15 +88,22 @@ export const REPAIR_COMMANDS: readonly Command[] = [
       { command: 'repair plan', about: 'everything that is open' },
       { command: 'repair plan --table orders --tenant acme', about: 'one tenant, one table' },
     ],
-    action: (context, input) =>
-      startAndFollow(context, input, {
+    action: async (context, input) => {
+      const given = input.text('cycle');
+      const begins = given === undefined ? null : parseCycleStart(given, 'repair plan --help');
+      const cycle =
+        begins === null ? null : await findCycle((await context.open()).documents, begins, 'repair plan --help');
+      const answer = await startAndFollow(context, input, {
         machine: 'reconcile',
         scope: [],
         dryRun: false,
         tables: input.list('table'),
         reason: input.text('reason'),
-        repairJob: { do: 'plan', cycle: input.text('cycle') ?? null, tenants: input.list('tenant') },
-      }),
+        repairJob: { do: 'plan', cycle, tenants: input.list('tenant') },
+      });
+      const made = await madeBy(await context.open(), answer.payload.run.execution);
+      return made === undefined ? answer : withNext(answer, (await context.open()).command(`repair show ${made}`));
+    },
     render: renderRun,
   }),
   defineCommand({
@@ -114,17 +123,20 @@ export const REPAIR_COMMANDS: readonly Command[] = [
       { command: 'repair run 1f3c9a07 --reason "fixed by hand on the 3rd"', about: 'carry it out' },
     ],
     action: async (context, input) => {
-      const id = input.argument(0);
+      const id = parseRepairId(input.argument(0));
       const dryRun = input.switched('dryRun');
-      const { rows } = await readRepair(await context.open(), id);
-      if (!dryRun) await confirm(context, `carry out repair ${id}, ${rows} rows?`);
-      return startAndFollow(context, input, {
+      const operator = await context.open();
+      const { rows } = await readRepair(operator, id);
+      if (!dryRun) await confirm(context, `carry out repair ${id}, ${counted(rows, 'row')}?`);
+      const answer = await startAndFollow(context, input, {
         machine: 'reconcile',
         scope: [],
         dryRun,
         reason: input.text('reason'),
         repairJob: { do: 'run', repair: id },
       });
+      const isTried = dryRun && answer.payload.run.state === 'passed';
+      return isTried ? withNext(answer, operator.command(`repair run ${id}`)) : answer;
     },
     render: renderRun,
   }),
@@ -141,8 +153,9 @@ export const REPAIR_COMMANDS: readonly Command[] = [
     ],
     examples: [{ command: 'repair undo 1f3c9a07 --dry-run', about: 'what would go back?' }],
     action: async (context, input) => {
+      const named = parseRepairId(input.argument(0));
       const operator = await context.open();
-      const { id } = await readRepair(operator, input.argument(0));
+      const { id } = await readRepair(operator, named);
       const dryRun = input.switched('dryRun');
       if (!dryRun) await confirm(context, `undo repair ${id} on the target?`);
       const request = {
@@ -155,11 +168,24 @@ export const REPAIR_COMMANDS: readonly Command[] = [
       };
       const payload = await withProgress(context.terminal, 'waiting for the relay', undo(operator, request));
       const isLeft = payload.rows.some(({ outcome }) => outcome === 'left');
-      return { payload, exit: isLeft ? EXIT.differences : EXIT.done };
+      if (isLeft) return { payload, exit: EXIT.differences };
+      // The rows drift again, and a cycle has to find them.
+      const next = operator.command(dryRun ? `repair undo ${id}` : 'reconcile');
+      return { payload: { ...payload, next }, exit: EXIT.done };
     },
     render: renderUndo,
   }),
 ];
+
+/** The plan that an execution has made. */
+async function madeBy({ documents }: Operator, execution: string): Promise<string | undefined> {
+  const repairs = await documents.list('repair');
+  return repairs.find(({ value }) => value.execution === execution)?.id;
+}
+
+function withNext(answer: Answer<RunAnswer>, next: string): Answer<RunAnswer> {
+  return { ...answer, payload: { ...answer.payload, next } };
+}
 
 type ShownRepair = RepairPayload & { readonly values?: ShownValues | undefined };
 

@@ -1,12 +1,14 @@
 /** Commands that start machines. */
-import { OperatorError } from '../../application/operate/operator.ts';
-import { parseForwardMachine, type StartRequest } from '../../application/operate/start-machine.ts';
+import { messageOf, OperatorError } from '../../application/operate/operator.ts';
+import { parseForwardMachine, parseWayBack, type StartRequest } from '../../application/operate/start-machine.ts';
 import { compareHere, type HerePayload } from '../../application/reconcile/compare-here.ts';
 import { REGION_PREFIX } from '../../contracts/machine-io.ts';
 import { SCOPE_KINDS } from '../../domain/cycle-scope.ts';
 import { COMPARE_MODES, DIGEST_FORMS } from '../../domain/digest.ts';
+import type { Plan } from '../../plan/plan.ts';
 import { parseDuration } from '../../plan/units.ts';
 import { type Command, defineCommand, type OptionRow } from '../command.ts';
+import { commandOf } from '../command-of.ts';
 import { confirm } from '../confirm.ts';
 import type { Answer, Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -125,8 +127,9 @@ export const RUN_COMMANDS: readonly Command[] = [
     name: 'rollback',
     group: 'Run',
     about: 'the way back from a machine; ends when the state that it promises is verified',
-    details: 'Tenants that are not in its scope are not touched. Waits for an approval where the plan asks for one.',
-    arguments: [{ name: '<machine>', about: 'machine, or phase, whose work is undone' }],
+    details:
+      'Tenants that are not in its scope are not touched. Waits for an approval where the plan asks for one. rollback\nschema takes every tenant back, lists what Crossfade made in both stores, and drops that list when it is approved.',
+    arguments: [{ name: '<machine>', about: 'machine, or phase, whose work is undone; or schema' }],
     options: [
       TENANT,
       REGION,
@@ -149,15 +152,24 @@ export const RUN_COMMANDS: readonly Command[] = [
         about: 'bring the reads of one tenant back to legacy',
       },
       { command: 'rollback dual-write --dry-run', about: 'say what would be erased' },
+      { command: 'rollback schema --dry-run', about: 'list everything that Crossfade made in both stores' },
     ],
     action: async (context, input) => {
-      const from = parseForwardMachine(input.argument(0));
+      const from = parseWayBack(input.argument(0));
       const tables = input.list('table');
       if (tables.length > 0 && from !== 'reconcile' && from !== 'backfill')
         throw new OperatorError('usage', '--table is for rollback reconcile: other ways back are whole', {
           next: 'npx crossfade rollback --help',
         });
       const request: StartRequest = { ...commonOf(input), machine: 'rollback', from, tables };
+      if (from === 'schema' && request.scope.length > 0)
+        throw new OperatorError(
+          'usage',
+          'the schema serves every tenant: rollback schema takes no --tenant and no --region',
+          {
+            next: 'npx crossfade rollback dual-write --help',
+          },
+        );
       await askFor(context, request, `roll ${from} back`);
       return startAndFollow(context, input, request);
     },
@@ -197,6 +209,12 @@ function reconcileOf(
   };
 }
 
+function requireTables(plan: Plan, tables: readonly string[]): void {
+  const unknown = tables.filter((table) => !(table in plan.tables));
+  if (unknown.length > 0)
+    throw usage(`the plan has no table ${unknown.join(', ')}; it has ${Object.keys(plan.tables).join(', ')}`);
+}
+
 type HereAnswer = HerePayload & { readonly next: string };
 
 async function reconcileHere(
@@ -207,21 +225,27 @@ async function reconcileHere(
   if (request.repair === true) throw usage('--here reads only; --repair is for a cycle that is recorded');
   const { scope: tenants, mode = null, tables = [], limit = null, scopeKind, windowMs, keys } = request;
   if (tenants.some((tenant) => tenant.startsWith(REGION_PREFIX))) throw usage('--here takes tenants, not regions');
-  const deps = await openHere(context);
+  const deps = await openHere(context, {
+    what: '--here compares',
+    command: 'reconcile --here',
+    check: (plan) => requireTables(plan, tables),
+  });
   const progress = startProgress(context.terminal);
   try {
     const wish = { tenants, mode, tables, limit, scopeKind, windowMs, keys, showValues };
     const payload = await compareHere(deps, wish, (text) => progress.say(text));
     const exits = { passed: EXIT.done, differences: EXIT.differences, refused: EXIT.refused } as const;
-    // A cycle that is recorded, and may repair.
-    return { payload: { ...payload, next: 'npx crossfade start reconcile' }, exit: exits[payload.outcome] };
+    // The same as a cycle that is recorded, and may repair.
+    const next = `npx crossfade ${commandOf(request)} --plan ${context.options.plan}`;
+    return { payload: { ...payload, next }, exit: exits[payload.outcome] };
   } catch (error) {
     // Would be taken for AWS, which is not asked here.
     throw isUnreachable(error)
-      ? new OperatorError('failed', 'a store cannot be reached from this machine; look at its address in the plan', {
-          next: 'npx crossfade reconcile --here --help',
-          cause: error,
-        })
+      ? new OperatorError(
+          'failed',
+          `a store cannot be reached from this machine (${messageOf(error)}); look at its address in the plan`,
+          { next: 'npx crossfade reconcile --here --help', cause: error },
+        )
       : error;
   } finally {
     progress.end();

@@ -1,18 +1,25 @@
 import type { ApprovalsPayload, DecisionPayload } from '../../application/operate/approvals.ts';
 import type { Paint } from '../terminal.ts';
-import { outcome, table, time, who } from './layout.ts';
+import { facts, outcome, section, stack, time, who, wrap } from './layout.ts';
 
 export function renderApprovals({ approvals }: ApprovalsPayload, paint: Paint): string {
   if (approvals.length === 0) return 'no approval waits for a decision';
-  const rows = approvals.map((each) => [
-    each.id,
-    outcome(paint, each.state),
-    each.machine,
-    each.question,
-    who(each.requestedBy),
-    each.decision === null ? time(each.expiresAt) : `${who(each.decision.by)}: ${each.decision.comment}`,
-  ]);
-  return table(paint, ['id', 'state', 'machine', 'question', 'requested by', 'until / decided by'], rows);
+  return stack(
+    ...approvals.map((each) =>
+      section(
+        paint,
+        each.id,
+        facts(paint, [
+          ['state', outcome(paint, each.state)],
+          ['machine', each.machine],
+          ['question', each.question],
+          ['requested by', who(each.requestedBy)],
+          ['until', each.decision === null ? time(each.expiresAt) : null],
+          ['decided by', each.decision === null ? null : `${who(each.decision.by)}: ${each.decision.comment}`],
+        ]),
+      ),
+    ),
+  );
 }
 
 export function renderDecision(
@@ -22,7 +29,7 @@ export function renderDecision(
   const word = approved ? paint.green('approved') : paint.red('rejected');
   const again = repeated ? ', as before; the machine was told again' : '';
   return [
-    `${machine} ${word} by ${who(by)}${again} (approval ${id}, run ${run})`,
+    wrap(`${machine} ${word} by ${who(by)}${again} (approval ${id}, run ${run})`),
     ...notes.map((note) => paint.yellow(note)),
   ].join('\n');
 }

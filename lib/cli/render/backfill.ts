@@ -5,7 +5,7 @@ import type {
   LimitInForce,
 } from '../../application/operate/backfill.ts';
 import type { Paint } from '../terminal.ts';
-import { facts, section, stack, table, time, who } from './layout.ts';
+import { counted, facts, section, shortArns, stack, table, time, who, wrap } from './layout.ts';
 
 /** Failed rows that are drawn; all that are kept are in --json. */
 const MOST_FAILED = 20;
@@ -13,13 +13,15 @@ const MOST_FAILED = 20;
 export function renderBackfillStatus(payload: BackfillStatusPayload, paint: Paint): string {
   const { state, run, now, holdsBack, opensAt, ends, tables, rows, total, estimated } = payload;
   const failed = tables.flatMap((each) =>
-    each.failed.map(({ rowKey, reason }) => `- ${each.table} ${rowKey}: ${reason}`),
+    each.failed.map(({ rowKey, reason }) => wrap(`- ${each.table} ${rowKey}: ${reason}`)),
   );
   const failures = tables.reduce((sum, each) => sum + each.failures, 0);
+  // The last run found every tenant copied.
+  const isIdle = state === 'done' && rows === 0;
   return stack(
     facts(paint, [
       ['copy', run === null ? state : `${state}, run ${run}`],
-      ['rows', tables.length === 0 ? null : rowsText(rows, total, estimated)],
+      ['rows', tables.length === 0 ? null : isIdle ? 'none were left to copy' : rowsText(rows, total, estimated)],
       [
         'rate now',
         now === null ? null : `${now.rowsPerSecond} rows a second, ${now.batchesPerSecond} batches a second`,
@@ -33,7 +35,7 @@ export function renderBackfillStatus(payload: BackfillStatusPayload, paint: Pain
       ['window opens', opensAt === null ? null : time(opensAt)],
       ['ends', ends === null ? null : `between ${time(ends.from)} and ${time(ends.to)}`],
     ]),
-    tables.length === 0
+    tables.length === 0 || isIdle
       ? ''
       : section(
           paint,
@@ -42,7 +44,7 @@ export function renderBackfillStatus(payload: BackfillStatusPayload, paint: Pain
         ),
     section(
       paint,
-      `${failures} ${failures === 1 ? 'row' : 'rows'} could not be written`,
+      `${counted(failures, 'row')} could not be written`,
       [...failed.slice(0, MOST_FAILED), ...(failures > MOST_FAILED ? [`and ${failures - MOST_FAILED} more`] : [])].join(
         '\n',
       ),
@@ -61,10 +63,17 @@ export function renderBackfillControl(payload: BackfillControlPayload, paint: Pa
           : paint.yellow(`paused by ${who(paused.by)} at ${time(paused.at)}: ${paused.why}`),
       ],
       ...limitFacts(limit),
-      ['', changed ? 'takes hold within seconds of the next batch' : 'unchanged'],
+      ['changed', changed ? whenText(paused) : 'nothing: it was so already'],
     ]),
-    notes.join('\n'),
+    notes.map((note) => wrap(note)).join('\n'),
   );
+}
+
+/** A copy that is at work looks before each batch; one that waits looks once a minute. */
+function whenText(paused: BackfillControlPayload['paused']): string {
+  return paused === null
+    ? 'holds from the next batch on; a copy that waits looks again within a minute'
+    : 'the copy waits before its next batch, until backfill resume';
 }
 
 function rowsText(rows: number, total: number | null, estimated: boolean): string {
@@ -84,7 +93,8 @@ function limitFacts(limit: LimitInForce): readonly (readonly [string, string | n
 }
 
 function holderText({ why, since }: { readonly why: string; readonly since: string | null }): string {
-  return since === null || why.includes(since) ? why : `${why}, since ${time(since)}`;
+  const text = shortArns(why);
+  return since === null || why.includes(since) ? text : `${text}, since ${time(since)}`;
 }
 
 function rowOf(each: CopiedTable): readonly string[] {

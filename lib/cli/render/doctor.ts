@@ -1,7 +1,7 @@
 import type { DoctorPayload } from '../../application/operate/doctor.ts';
 import type { CheckResult } from '../../application/operate/doctor-check.ts';
 import type { Paint } from '../terminal.ts';
-import { stack, table } from './layout.ts';
+import { counted, pageWidth, stack, wrap } from './layout.ts';
 
 const MARKS: Readonly<
   Record<CheckResult, { readonly word: string; readonly colour: 'green' | 'yellow' | 'red' | 'dim' }>
@@ -11,13 +11,25 @@ const MARKS: Readonly<
   failed: { word: 'FAIL', colour: 'red' },
   skipped: { word: 'skip', colour: 'dim' },
 };
+const MARK_WIDTH = 6;
 
 export function renderDoctor({ plan, healthy, checks }: DoctorPayload, paint: Paint): string {
-  const rows = checks.map(({ check, result, says }) => [paint[MARKS[result].colour](MARKS[result].word), check, says]);
+  const width = Math.max(...checks.map(({ check }) => check.length)) + 2;
+  const lines = checks.map(({ check, result, says }) => {
+    const { word, colour } = MARKS[result];
+    const head = `${paint[colour](word)}${' '.repeat(MARK_WIDTH - word.length)}${check}`;
+    return `${head}${besideOrBeneath(says, width - check.length, MARK_WIDTH + width, pageWidth(paint))}`;
+  });
   const count = (result: CheckResult) => checks.filter((each) => each.result === result).length;
   const verdict = healthy ? paint.green('healthy') : paint.red('not healthy');
-  return stack(
-    table(paint, ['', 'check', 'seen'], rows),
-    `${plan}: ${verdict}, ${count('failed')} failed, ${count('warning')} warnings of ${checks.length} checks`,
-  );
+  const counts = `${count('failed')} failed, ${counted(count('warning'), 'warning')} of ${checks.length} checks`;
+  return stack(lines.join('\n'), `${plan}: ${verdict}, ${counts}`);
+}
+
+/** Names of resources are long, and there to be copied: what holds one goes beneath its check, unbroken. */
+function besideOrBeneath(says: string, gap: number, column: number, page: number): string {
+  const isLong = says.split(' ').some((word) => column + word.length > page);
+  const from = isLong ? MARK_WIDTH : column;
+  const text = wrap(says, page - from).replaceAll('\n', `\n${' '.repeat(from)}`);
+  return isLong ? `\n${' '.repeat(from)}${text}` : `${' '.repeat(gap)}${text}`;
 }

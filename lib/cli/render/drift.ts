@@ -10,10 +10,11 @@ import { formatSpan } from '../../application/operate/format-span.ts';
 import type { SubjectClock } from '../../domain/drift-clocks.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Paint } from '../terminal.ts';
-import { facts, section, stack, table, time, wrap } from './layout.ts';
+import { counted, facts, section, stack, table, time, wrap } from './layout.ts';
 
 /** Tables, and tenants, that are drawn. */
 const MOST_CLOCKS = 10;
+const MOST_REASONS = 9;
 
 export function renderDriftStatus(payload: DriftStatusPayload, paint: Paint): string {
   const { clock, alert, openDifferences, tables, tableClocks, tenantClocks, numbersFrom } = payload;
@@ -43,7 +44,7 @@ export function renderDriftStatus(payload: DriftStatusPayload, paint: Paint): st
       ['limits from', numbersFrom === 'plan' ? 'the deployed plan' : 'the guide (no run has recorded the plan yet)'],
       ['report', payload.report === null ? null : `${payload.report} in the bucket; or: drift report --out drift.html`],
     ]),
-    section(paint, 'why the gate refuses', clock.reasons.map((reason) => wrap(`- ${reason}`)).join('\n')),
+    section(paint, 'why the gate refuses', reasonsText(clock.reasons)),
     section(paint, 'what starts the clock again', clock.last === null ? '' : restartText(clock)),
     clocksSection('clocks by table', 'table', tableClocks, paint),
     clocksSection('clocks by tenant', 'tenant', tenantClocks, paint),
@@ -62,9 +63,9 @@ export function renderDriftStatus(payload: DriftStatusPayload, paint: Paint): st
 
 export function clockText(clock: DriftClock, paint: Paint): string {
   if (clock.last === null) return 'no cycle is on record';
-  if (clock.cycles === 0) return `does not run: ${clock.reasons[0] ?? 'no cycle counts'}`;
+  if (clock.cycles === 0) return (clock.reasons[0] ?? 'no cycle counts').replace(/^the clock /, '');
   const limit = clock.thresholdPercent === 0 ? 'without any drift' : `below ${clock.thresholdPercent} %`;
-  const text = `clean for ${formatSpan(clock.cleanMs)} of ${formatSpan(clock.neededMs)} ${limit}, ${clock.cycles} cycles`;
+  const text = `clean for ${formatSpan(clock.cleanMs)} of ${formatSpan(clock.neededMs)} ${limit}, ${counted(clock.cycles, 'cycle')}`;
   return clock.pass ? paint.green(`passes: ${text}`) : text;
 }
 
@@ -85,7 +86,7 @@ function lastCycleText({ last }: DriftClock): string | null {
 
 function lastCycleRows({ last }: DriftClock): string | null {
   if (last === null) return null;
-  const unproven = last.unproven > 0 ? `; ${last.unproven} unsettled or set aside` : '';
+  const unproven = last.unproven > 0 ? `; ${last.unproven} unsettled, set aside or long in flight` : '';
   return `${last.drift} of ${last.rows} rows drifted (${percent(last.driftPercent)}, at most ${percent(last.upperBoundPercent)})${unproven}`;
 }
 
@@ -93,6 +94,14 @@ function nextCycleText({ nextDueAt, missedAt }: DriftClock, at: string, paint: P
   if (nextDueAt === null || missedAt === null) return null;
   if (at > missedAt) return paint.red(`was due ${time(nextDueAt)}, and is missed`);
   return `due ${time(nextDueAt)}, missed after ${time(missedAt)}`;
+}
+
+function reasonsText(reasons: readonly string[]): string {
+  const more = reasons.length - MOST_REASONS;
+  return [
+    ...reasons.slice(0, MOST_REASONS).map((reason) => wrap(`- ${reason}`)),
+    ...(more <= 0 ? [] : [`and ${counted(more, 'more reason')} (--json has all of them)`]),
+  ].join('\n');
 }
 
 function windowText({ cycles, drift, rows, ratePercent }: DriftClock): string | null {
@@ -122,11 +131,16 @@ function clocksSection(title: string, head: string, clocks: readonly SubjectCloc
     .slice(0, MOST_CLOCKS)
     .map(({ subject, pass, cleanMs, rows: count, drift, upperBoundPercent, cycles }) => [
       subject === NO_TENANT ? 'shared rows' : cut(subject, 24),
-      pass ? paint.green('passes') : cycles === 0 ? paint.red('stands still') : 'runs',
-      formatSpan(cleanMs),
-      String(count),
-      drift === 0 ? '0' : paint.red(String(drift)),
-      percent(upperBoundPercent),
+      ...(pass || cycles > 0
+        ? [
+            pass ? paint.green('passes') : 'runs',
+            formatSpan(cleanMs),
+            String(count),
+            drift === 0 ? '0' : paint.red(String(drift)),
+            percent(upperBoundPercent),
+          ]
+        : // No cycle counts, so there is nothing to count.
+          [paint.red('stands still'), '-', '-', '-', '-']),
     ]);
   return section(
     paint,
@@ -139,27 +153,26 @@ function beyond(count: number, what: string): string {
   return count <= MOST_CLOCKS ? '' : `and ${count - MOST_CLOCKS} more ${what}s (--json has all of them)`;
 }
 
+const LONGEST_KEY = 200;
+
 export function renderDriftShow({ total, open, differences, nextPage }: DriftShowPayload, paint: Paint): string {
   if (total === 0) return 'no open difference';
   const rows = differences.map((each) => [
-    cut(each.table, 24),
-    cut(each.rowKey, 40),
-    cut(each.tenant ?? '-', 20),
+    cut(each.table, 64),
+    // Whole: it is there to be copied.
+    cut(each.rowKey, LONGEST_KEY),
+    cut(each.tenant ?? '-', 64),
     each.kind,
-    cut(each.columns.join(', ') || '-', 40),
-    time(each.foundAt),
+    cut(each.columns.join(', ') || '-', 120),
     stateText(each, paint),
+    time(each.foundAt),
   ]);
   const count =
-    total === open
-      ? total === 1
-        ? '1 open difference'
-        : `${total} open differences`
-      : `${total} differences, ${open} of them open`;
+    total === open ? counted(total, 'open difference') : `${counted(total, 'difference')}, ${open} of them open`;
   const shown = differences.length < total ? `, ${differences.length} shown` : '';
   return stack(
     paint.yellow(`${count}${shown}`),
-    table(paint, ['table', 'key', 'tenant', 'kind', 'columns', 'found', 'state'], rows),
+    table(paint, ['table', 'key', 'tenant', 'kind', 'columns', 'state', 'found'], rows),
     nextPage === null ? '' : paint.dim(`there are more: drift show --after '${nextPage}'`),
   );
 }

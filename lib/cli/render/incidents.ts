@@ -1,7 +1,7 @@
 import type { ClosingPayload, IncidentsPayload } from '../../application/operate/incidents.ts';
 import type { RecoverPayload } from '../../application/operate/recover.ts';
 import type { Paint } from '../terminal.ts';
-import { facts, section, stack } from './layout.ts';
+import { facts, section, stack, time, who } from './layout.ts';
 
 export function renderIncidents({ incidents, open }: IncidentsPayload, paint: Paint): string {
   if (incidents.length === 0) return 'no incident is open';
@@ -11,21 +11,24 @@ export function renderIncidents({ incidents, open }: IncidentsPayload, paint: Pa
       incident.id,
       facts(paint, [
         ['what', incident.closed === undefined ? paint.red(incident.says) : incident.says],
-        ['first seen', incident.firstAt],
-        ['last seen', incident.lastAt],
+        ['first seen', time(incident.firstAt)],
+        ['last seen', time(incident.lastAt)],
         ['rows', incident.sample.length === 0 ? null : incident.sample.join(', ')],
         [
           'mended',
           incident.mendedAt === undefined
             ? null
-            : `${incident.mendedAt}; a clean full pass that begins later closes it`,
+            : `${time(incident.mendedAt)}; a clean full pass that begins later closes it`,
         ],
-        ['asked to close', incident.closing === undefined ? null : `${incident.closing.by}: ${incident.closing.why}`],
+        [
+          'asked to close',
+          incident.closing === undefined ? null : `${who(incident.closing.by)}: ${incident.closing.why}`,
+        ],
         [
           'closed',
           incident.closed === undefined
             ? null
-            : `${incident.closed.at} by ${incident.closed.by}: ${incident.closed.why}`,
+            : `${time(incident.closed.at)} by ${who(incident.closed.by)}: ${incident.closed.why}`,
         ],
       ]),
     ),
@@ -44,6 +47,6 @@ export function renderRecover(
   const result =
     carriedOutAt === null
       ? 'asked for; the relay comes to it within a minute'
-      : `epoch ${epoch} has begun at ${carriedOutAt}; to be copied or compared again: ${tenants.join(', ')}`;
+      : `epoch ${epoch} has begun at ${time(carriedOutAt)}; to be copied or compared again: ${tenants.join(', ')}`;
   return stack(section(paint, `${direction}: what is known of the loss`, says.join('\n')), dryRun ? '' : result);
 }

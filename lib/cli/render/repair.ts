@@ -6,7 +6,7 @@ import {
 } from '../../application/operate/repairs.ts';
 import type { PlannedRow } from '../../contracts/repair.ts';
 import type { Paint } from '../terminal.ts';
-import { facts, section, stack, table, time, who } from './layout.ts';
+import { counted, facts, section, stack, table, time, who, wrap } from './layout.ts';
 
 export function renderRepairs({ repairs }: RepairsPayload, paint: Paint): string {
   if (repairs.length === 0) return 'no repair is planned';
@@ -46,7 +46,7 @@ export function renderRepair({ repair, planned, more }: RepairPayload, paint: Pa
         'undone',
         repair.undone === undefined
           ? null
-          : `${repair.undone.rows} rows, ${repair.undone.left} left, by ${who(repair.undone.by)}: ${repair.undone.why}`,
+          : `${counted(repair.undone.rows, 'row')}, ${repair.undone.left} left, by ${who(repair.undone.by)}: ${repair.undone.why}`,
       ],
     ]),
     tables.length === 0 ? '' : table(paint, ['table', 'insert', 'update', 'delete'], tables),
@@ -55,9 +55,15 @@ export function renderRepair({ repair, planned, more }: RepairPayload, paint: Pa
       : section(paint, 'Who wins', table(paint, ['column', 'winner', 'rows', 'why'], describeDecisions(repair))),
     planned.length === 0
       ? ''
-      : table(paint, ['row', 'tenant', 'action', 'columns: digest before > after'], planned.map(describeRow)),
-    more === 0 ? '' : `${more} more rows; show more with --limit`,
-    (repair.reasons ?? []).length === 0 ? '' : section(paint, 'Left', (repair.reasons ?? []).join('\n')),
+      : section(
+          paint,
+          'Rows, with digests of what they held → will hold',
+          table(paint, ['row', 'tenant', 'action', 'digests'], planned.map(describeRow)),
+        ),
+    more === 0 ? '' : `${counted(more, 'more row')}; show more with --limit`,
+    (repair.reasons ?? []).length === 0
+      ? ''
+      : section(paint, 'Left', (repair.reasons ?? []).map((reason) => wrap(`- ${reason}`)).join('\n')),
   );
 }
 
@@ -66,7 +72,7 @@ const SHORT = 8;
 function describeRow({ table: name, rowKey, tenant, action, columns }: PlannedRow): readonly string[] {
   const changes = columns
     .filter(({ before, after }) => before !== null || after !== null)
-    .map(({ column, before, after }) => `${column} ${shorten(before)} > ${shorten(after)}`);
+    .map(({ column, before, after }) => `${column} ${shorten(before)}→${shorten(after)}`);
   return [`${name} ${rowKey}`, tenant ?? '', action, changes.join(', ')];
 }
 

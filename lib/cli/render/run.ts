@@ -3,15 +3,28 @@ import type { RunView } from '../../application/operate/run-view.ts';
 import type { GateDecision } from '../../domain/gate.ts';
 import type { RunAnswer } from '../follow.ts';
 import type { Paint } from '../terminal.ts';
-import { facts, outcome, scopeText, section, stack, table, time, who } from './layout.ts';
+import {
+  facts,
+  outcome,
+  paintLines,
+  scopeText,
+  section,
+  shortArns,
+  stack,
+  table,
+  time,
+  who,
+  wrap,
+  wrapLines,
+} from './layout.ts';
 
 export function renderRun({ run, waitsFor }: RunAnswer, paint: Paint): string {
   return stack(
     headline(run, paint),
-    waitsFor === null ? '' : paint.yellow(waitsFor.why),
-    section(paint, 'why', run.reasons.map((reason) => `- ${reason}`).join('\n')),
-    run.error === null ? '' : section(paint, 'error', run.error),
-    section(paint, 'notes', run.notes.join('\n')),
+    waitsFor === null ? '' : paintLines(wrap(shortArns(waitsFor.why)), paint.yellow),
+    section(paint, 'why', run.reasons.map((reason) => wrap(`- ${shortArns(reason)}`)).join('\n')),
+    run.error === null ? '' : section(paint, 'error', wrapLines(run.error)),
+    section(paint, 'notes', run.notes.map((note) => wrapLines(shortArns(note))).join('\n')),
     run.gates.length === 0 ? '' : section(paint, 'gates', gatesTable(run.gates, paint)),
   );
 }
@@ -57,7 +70,7 @@ export function gatesTable(gates: readonly GateDecision[], paint: Paint): string
 function headline(run: RunView, paint: Paint): string {
   const dry = run.dryRun ? ', a dry run: nothing was changed' : '';
   const name = run.from === null ? run.machine : `${run.machine} of ${run.from}`;
-  return `${paint.bold(name)} ${outcome(paint, run.state)}${dry} (${scopeText(run.scope)}; run ${run.id})`;
+  return wrapLines(`${paint.bold(name)} ${outcome(paint, run.state)}${dry} (${scopeText(run.scope)}; run ${run.id})`);
 }
 
 function nameOf({ machine, from, dryRun }: RunView): string {

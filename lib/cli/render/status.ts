@@ -3,7 +3,20 @@ import type { WindowUse } from '../../application/operate/migration-progress.ts'
 import type { MachineStatus, RelayStatus, StatusPayload } from '../../application/operate/status-payload.ts';
 import type { Paint } from '../terminal.ts';
 import { clockText } from './drift.ts';
-import { age, facts, outcome, scopeText, section, stack, table, time, who } from './layout.ts';
+import {
+  age,
+  counted,
+  facts,
+  outcome,
+  paintLines,
+  scopeText,
+  section,
+  stack,
+  table,
+  time,
+  who,
+  wrap,
+} from './layout.ts';
 
 export function renderStatus(status: StatusPayload, paint: Paint): string {
   return stack(
@@ -29,11 +42,22 @@ export function renderStatus(status: StatusPayload, paint: Paint): string {
       paint,
       'approvals',
       status.approvals
-        .map((each) => `${each.id}  ${each.machine}, until ${time(each.expiresAt)}: ${each.question}`)
+        .map((each) => wrap(`- ${each.id}  ${each.machine}, until ${time(each.expiresAt)}: ${each.question}`))
         .join('\n'),
     ),
-    section(paint, 'waits for', status.waitsFor.map((reason) => paint.yellow(reason)).join('\n')),
+    section(paint, 'waits for', waitsText(status, paint)),
   );
+}
+
+/** Reasons that are drawn; all are in --json. */
+const MOST_REASONS = 9;
+
+function waitsText({ waitsFor }: StatusPayload, paint: Paint): string {
+  const more = waitsFor.length - MOST_REASONS;
+  return [
+    ...waitsFor.slice(0, MOST_REASONS).map((reason) => paintLines(wrap(`- ${reason}`), paint.yellow)),
+    ...(more <= 0 ? [] : [`and ${counted(more, 'more reason')} (--json has all of them)`]),
+  ].join('\n');
 }
 
 function windowText({ windows, phase, numbersFrom }: StatusPayload, paint: Paint): string | null {

@@ -22,6 +22,6 @@ export function renderUndo({ correlationId, dryRun, rows, truncated }: UndoPaylo
       ['writes of', correlationId],
       ['more', truncated ? `there are more rows; ${dryRun ? 'they come after these' : 'run it again'}` : null],
     ]),
-    table(paint, ['row', 'tenant', dryRun ? 'dry run' : 'outcome', ''], lines),
+    table(paint, ['row', 'tenant', 'outcome', ''], lines),
   );
 }

@@ -4,7 +4,7 @@ import { quoteRelation } from '../identifier.ts';
 import { type TablesByName, tenantOf } from '../row.ts';
 import { inRange } from '../source/read-rows.ts';
 import type { Statement } from '../statement.ts';
-import { type ComparedTenants, insideScope, scopeValue } from './scope.ts';
+import { amongTenants, type ComparedTenants, insideScope, scopeValue } from './scope.ts';
 
 export interface TenantCount {
   readonly tenant: string;
@@ -18,10 +18,7 @@ export function countTenants(
   range: KeyBounds,
   tenants: ComparedTenants,
 ): Statement {
-  const inside =
-    tenants === null
-      ? insideScope(table, tables, 'r', '$3', null)
-      : 'tenant IN (SELECT json_array_elements_text($3::json))';
+  const inside = tenants === null ? insideScope(table, tables, 'r', '$3', null) : amongTenants('tenant', '$3');
   return {
     text: `
 SELECT tenant, rows::text FROM (

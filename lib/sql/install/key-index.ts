@@ -24,7 +24,7 @@ export interface KeyIndexRow extends Relation {
   readonly building: boolean;
 }
 
-const PREFIX = 'crossfade_key_';
+export const KEY_INDEX_PREFIX = 'crossfade_key_';
 /** PostgreSQL cuts names here. */
 const NAME_BYTES = 63;
 
@@ -57,7 +57,11 @@ SELECT p.nspname::text AS schema, p.relname::text AS relation, p.relkind = 'p' A
        coalesce((SELECT bool_and(c.valid AND c.in_order) FROM candidate c WHERE c.indrelid = p.oid AND starts_with(c.name, $3::text)), false) AS valid,
        EXISTS (SELECT FROM pg_stat_progress_create_index g WHERE g.relid = p.oid) AS building
 FROM part p ORDER BY p.relkind = 'p', 1, 2`,
-    values: [quoteRelation(table), JSON.stringify(table.key.map(({ name, type }) => [name, isTextType(type)])), PREFIX],
+    values: [
+      quoteRelation(table),
+      JSON.stringify(table.key.map(({ name, type }) => [name, isTextType(type)])),
+      KEY_INDEX_PREFIX,
+    ],
   };
 }
 
@@ -82,8 +86,8 @@ export function dropParentKeyIndex(relation: Relation, name: string): Statement 
 }
 
 export function keyIndexName(relation: string): string {
-  const bytes = Buffer.from(`${PREFIX}${relation}`);
-  if (bytes.length <= NAME_BYTES) return `${PREFIX}${relation}`;
+  const bytes = Buffer.from(`${KEY_INDEX_PREFIX}${relation}`);
+  if (bytes.length <= NAME_BYTES) return `${KEY_INDEX_PREFIX}${relation}`;
   let sum = 0;
   for (const byte of bytes) sum = (sum * 31 + byte) % 0x7fffffff;
   const tail = `_${sum.toString(36)}`;

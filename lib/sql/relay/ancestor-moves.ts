@@ -6,7 +6,7 @@ import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier, quoteLiteral, quoteRelation } from '../identifier.ts';
 import { matchesRowKey, rowKeyOf, type TablesByName } from '../row.ts';
 import type { Statement } from '../statement.ts';
-import { LONGEST_REASON } from './open-events.ts';
+import { LONGEST_REASON, openMs } from './open-events.ts';
 
 export interface AncestorRow {
   readonly row_key: string;
@@ -20,6 +20,7 @@ export interface AncestorMoveRow {
   readonly moving: boolean;
   readonly state: 'pending' | 'retry' | 'parked' | 'dead';
   readonly reason: string | null;
+  readonly open_ms: number;
 }
 
 /** What these rows hang on, in either store; null for a table that has its tenant itself. */
@@ -54,7 +55,7 @@ export function ancestorMoves(table: string, ancestors: readonly AncestorRow[], 
   return {
     text: `
 SELECT DISTINCT ON (row_key) wanted.row_key, bool_or(o.state IN ('pending', 'retry')) OVER (PARTITION BY wanted.row_key) AS moving, o.state,
-       left(o.reason, ${LONGEST_REASON}) AS reason
+       left(o.reason, ${LONGEST_REASON}) AS reason, ${openMs('PARTITION BY wanted.row_key')} AS open_ms
 FROM json_to_recordset($1::json) AS wanted(row_key text, ancestor text, ancestor_key text)
 JOIN crossfade.outbox AS o ON o.table_name = wanted.ancestor AND o.row_key = wanted.ancestor_key
 WHERE o.state IN ('pending', 'retry', 'parked', 'dead') AND o.old_tenant <> o.new_tenant

@@ -26,6 +26,8 @@ export interface TakeBack {
   readonly batch: string;
   /** Restores what stood there before this repair, and not what stood there before Crossfade. */
   readonly repair?: string | undefined;
+  /** Columns that the target owns stay as it has filled them: an undo takes back what Crossfade wrote, and it wrote none of them. */
+  readonly leavesOwned?: boolean | undefined;
 }
 
 /**
@@ -56,15 +58,12 @@ SELECT row_key FROM gone ORDER BY row_key`,
   };
 }
 
-/**
- * Rows come back by key, whether the receiver still has them or not. A repair writes no column that the target owns, so its undo
- * leaves those of a row that is there as the target has filled them since.
- */
+/** Rows come back by key, whether the receiver still has them or not. */
 export function restoreRows(table: MigratedTable, request: TakeBack): Statement {
   const columns = table.targetColumns.filter((column) => !column.generated);
   const names = columns.map(({ name }) => quoteIdentifier(name));
   const key = table.key.map(({ name }) => name);
-  const kept = request.repair === undefined ? key : [...key, ...table.targetOwned];
+  const kept = request.leavesOwned === true ? [...key, ...table.targetOwned] : key;
   const assigned = columns.filter(({ name, identity }) => !kept.includes(name) && identity !== 'always');
   const update =
     assigned.length === 0

@@ -9,6 +9,7 @@ import { createMemoryQueues, type MemoryQueues } from '../../../lib/adapters/mem
 import { createMemoryWorkflow, type MemoryWorkflow } from '../../../lib/adapters/memory/workflow.ts';
 import type { Operator } from '../../../lib/application/operate/operator.ts';
 import { main } from '../../../lib/cli/main.ts';
+import { planNameOf } from '../../../lib/cli/plan-file.ts';
 import type { Terminal } from '../../../lib/cli/terminal.ts';
 import { OUTPUTS } from '../../../lib/contracts/outputs.ts';
 import type { DocumentStore } from '../../../lib/ports/documents.ts';
@@ -29,6 +30,8 @@ export interface TestWorld {
   /** Lines of stdout and stderr since the last run. */
   stdout: string;
   stderr: string;
+  /** Whether the last run asked for AWS at all. */
+  connected: boolean;
   run(...args: string[]): Promise<number>;
   /** As `run`, with --json: the parsed payload. */
   json<Payload>(...args: string[]): Promise<{ exit: number; payload: Payload }>;
@@ -39,6 +42,8 @@ export interface WorldOptions {
   readonly terminationProtection?: boolean;
   readonly resources?: readonly DeployedResource[];
   readonly system?: 'deployed' | 'missing';
+  /** Width of the page; 80 when it is not said. */
+  readonly columns?: number;
   /** Answers to questions; given, somebody is at the terminal. */
   readonly answers?: readonly string[];
 }
@@ -71,7 +76,7 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     err: (text) => {
       world.stderr += `${text}\n`;
     },
-    paint: pc.createColors(false),
+    paint: { ...pc.createColors(false), columns: options.columns },
     isInteractive: false,
     isOutputWatched: false,
     canAsk: options.answers !== undefined,
@@ -88,9 +93,11 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
     identity: ALICE,
     stdout: '',
     stderr: '',
+    connected: false,
     run: (...args) => {
       world.stdout = '';
       world.stderr = '';
+      world.connected = false;
       return main(args, {
         terminal,
         clock,
@@ -98,18 +105,22 @@ export function createWorld(options: WorldOptions = {}): TestWorld {
         readFile: (path) => readFile(path, 'utf8'),
         writeFile: (path, text) => writeFile(path, text),
         interrupted: () => new AbortController().signal,
-        connect: async ({ plan = 'shop' }) => ({
-          plan,
-          identity,
-          systems,
-          system: await systems.find(plan),
-          command,
-          open: async () => {
-            const { requireWhole } = await import('../../../lib/cli/connect.ts');
-            await requireWhole(plan, await systems.find(plan), systems);
-            return operator;
-          },
-        }),
+        connect: async ({ plan: given = 'shop' }) => {
+          world.connected = true;
+          const plan = await planNameOf({ readFile: (path) => readFile(path, 'utf8') }, given);
+          return {
+            plan,
+            identity,
+            systems,
+            system: await systems.find(plan),
+            command,
+            open: async () => {
+              const { requireWhole } = await import('../../../lib/cli/connect.ts');
+              await requireWhole(plan, await systems.find(plan), systems);
+              return operator;
+            },
+          };
+        },
       });
     },
     json: async (...args) => {

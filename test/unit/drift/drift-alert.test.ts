@@ -45,6 +45,14 @@ it('counts the cycles of a table by themselves: those of others neither count no
   expect(firing([others, aCycle(0, 1), aCycle(0, 1), aCycle(0, 1)])).toEqual({ firing: ['currencies'], began: [] });
 });
 
+it('counts what a cycle had found before it failed, and leaves it to the next one to tell', () => {
+  const died = aCycle(1, 1, { failed: true });
+
+  expect(firing([died, aCycle(1), aCycle(1)]).firing).toEqual([null]);
+  expect(firing([aCycle(1), died, aCycle(1)])).toEqual({ firing: [null], began: [null] });
+  expect(firing([aCycle(0, 1), died, aCycle(0, 1)]).firing).toEqual(['currencies']);
+});
+
 it.each(['sample', 'keys'] as const)(
   'is neither raised nor calmed by a %s cycle, nor by one that failed',
   (scopeKind) => {

@@ -70,6 +70,48 @@ describe('the clocks of tables', () => {
     expect(clocks.tables[0]?.subject).toBe('currencies');
   });
 
+  describe('of a table that has changed', () => {
+    const shaped = (currencies: string | undefined) => (hour: number) => {
+      const cycle = aCycle(hour);
+      return {
+        ...cycle,
+        tables: cycle.tables.map((table) => ({ ...table, shape: table.table === 'orders' ? 'o' : currencies })),
+      };
+    };
+    const now = { shapes: { orders: 'o', currencies: 'new' }, generations: {} };
+
+    it('begin anew, and say why; the others run on', () => {
+      const log = [...hourly(0, 69, shaped('old')), ...hourly(70, 72, shaped('new'))];
+
+      const clocks = judge(log, 72, { subject: now });
+
+      expect(clocks.reasons).toEqual([
+        'table currencies: the clock has run 2h of 72h, since 2026-01-03T22:00:00.000Z; the table was compared in another shape until the cycle of 2026-01-03T21:00:00.000Z, which proves nothing of it now',
+      ]);
+      expect(clocks.overall.pass).toBe(true);
+    });
+
+    it('do not run before a cycle has compared it as it is now, as the databases or else the newest cycles have it', () => {
+      expect(judge(hourly(0, 72, shaped('old')), 72, { subject: now }).pass).toBe(false);
+      expect(judge([...hourly(0, 71, shaped('old')), shaped('new')(72)], 72).pass).toBe(false);
+      expect(judge(hourly(0, 72, shaped(undefined)), 72, { subject: now }).pass).toBe(false);
+      expect(judge(hourly(0, 72, shaped('old')), 72).pass).toBe(true);
+    });
+
+    it('count drift that was found in it before', () => {
+      const old = shaped('old')(70);
+      const drifted = {
+        ...old,
+        drift: 1,
+        tables: old.tables.map((table) => ({ ...table, drift: { ...NONE, extra: 1 } })),
+      };
+
+      const clocks = judge([drifted, ...hourly(70, 72, shaped('new'))], 72, { subject: now });
+
+      expect(clocks.tables.find(({ subject }) => subject === 'currencies')?.cleanMs).toBeLessThanOrEqual(1 * HOUR);
+    });
+  });
+
   it('want every table of the plan to have been compared', () => {
     const clocks = judge(hourly(0, 72), 72, { tables: { ...RULE.tables, lines: HOUR } });
 
@@ -178,6 +220,22 @@ describe('the clocks of tenants', () => {
         'globex',
       ]).pass,
     ).toBe(false);
+  });
+
+  it('begin anew under another generation, which has been copied anew; the others run on', () => {
+    const log = hourly(0, 72, (hour) => aCycle(hour, {}, hour < 70 ? {} : { generations: { globex: 2 } }));
+    const subject = (globex: number) => ({ shapes: {}, generations: { '*': 1, acme: 1, globex } });
+    const ofGlobex = (clocks: ReturnType<typeof judge>) =>
+      clocks.tenants.find((clock) => clock.subject === 'globex')?.cleanMs;
+
+    const clocks = judge(log, 72, { subject: subject(2) }, ['acme', 'globex']);
+
+    expect(ofGlobex(clocks)).toBe(2 * HOUR);
+    expect(clocks.tenants.filter(({ pass }) => !pass).map((clock) => clock.subject)).toEqual(['globex']);
+    expect(clocks.reasons.join()).toContain('tenant globex: the clock has run 2h of 72h');
+    expect(clocks.reasons.join()).toContain('the tenant stood in an earlier copy until the cycle of');
+    expect(ofGlobex(judge(log, 72, {}, ['acme', 'globex']))).toBe(2 * HOUR);
+    expect(ofGlobex(judge(log, 72, { subject: subject(3) }, ['acme', 'globex']))).toBe(0);
   });
 
   it('bound what is told of thousands', () => {

@@ -24,7 +24,9 @@ export const verifySingleWrite: Step = async (deps) => {
     }
     problems.push(...(await exposedTenants(deps, store)));
     // Taken out of one store only, the generations of tenants would no longer agree and every later event be refused.
-    notes.push(`${store}: schema crossfade is left in place; it takes part in no write`);
+    notes.push(
+      `${store}: schema crossfade is left in place; it takes part in no write; npx crossfade rollback schema takes it away`,
+    );
   }
   const now = deps.clock.now();
   const gate = judgeGate(
@@ -42,7 +44,8 @@ export const verifySingleWrite: Step = async (deps) => {
   return judged([gate], { notes });
 };
 
-async function exposedTenants(deps: Deps, store: StoreName): Promise<readonly string[]> {
+/** What is on in a store that has the schema, one line a tenant. */
+export async function exposedTenants(deps: Deps, store: StoreName): Promise<readonly string[]> {
   try {
     const states = await readTenantStates(deps.databases.open(store, 'compare'));
     return states

@@ -25,7 +25,8 @@ import { missingKeyIndexes } from '../../install/look-at-key-indexes.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { IMAGE_START, type ImageProgress, keepImages } from '../../tenants/keep-before-images.ts';
-import { again, judged, type Step } from '../step.ts';
+import { readRemoval } from '../rollback/schema-removal.ts';
+import { again, judged, refuse, type Step } from '../step.ts';
 
 /** Milliseconds that one call copies before it answers again. */
 const WORK_MS = 30_000;
@@ -52,6 +53,10 @@ export const install: Step = async (deps, run, data) => {
     deps.clock.now(),
   );
   if (!gate.pass) return judged([gate]);
+  if ((await readRemoval(deps))?.begun === true)
+    return refuse(['the schema is being rolled back and is gone from one store; run: npx crossfade rollback schema'], {
+      gates: [gate],
+    });
   const migration = await loadMigration(deps);
   if (run.dryRun) {
     await rehearse(migration);

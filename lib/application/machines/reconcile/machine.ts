@@ -7,7 +7,7 @@ import { compareChunks } from '../../reconcile/compare-chunks.ts';
 import { planChunks } from '../../reconcile/plan-chunks.ts';
 import { record } from '../../reconcile/record.ts';
 import { settle } from '../../reconcile/settle.ts';
-import { closingRepair, needsRepairApproval, repair } from '../../repair/steps.ts';
+import { needsRepairApproval, recordOr, repair } from '../../repair/steps.ts';
 import type { MachineDefinition } from '../step.ts';
 
 export const reconcileMachine: MachineDefinition = {
@@ -19,7 +19,7 @@ export const reconcileMachine: MachineDefinition = {
     settle,
     'needs-approval': needsRepairApproval,
     repair,
-    record: closingRepair(record),
+    record: recordOr(record),
   },
   next: 'npx crossfade drift status',
 };

@@ -13,6 +13,7 @@ import type { Deps } from '../../deps.ts';
 import { removeCapture, unfenceStore } from '../../install/install.ts';
 import { dropKeyIndexes } from '../../install/key-index.ts';
 import { loadMigration, type Migration } from '../../migration.ts';
+import { holdOf } from '../../relay/delivery-hold.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { directionInForce } from '../../switch/authority.ts';
 import { ERASURE_PREFIX, subjectOf } from '../../tenants/carry-out-wish.ts';
@@ -84,7 +85,7 @@ export const drainTenants: Step = async (deps, run) => {
   // What is left belongs to a row that moved to or from a tenant that is on: the relay delivers it.
   if (Number(left) > 0) {
     await ensureRelay(deps, 'forward');
-    const held = (await deps.documents.get('control', 'control'))?.value.deliveryHeld;
+    const held = holdOf((await deps.documents.get('control', 'control'))?.value, deps.clock.now().getTime());
     return again(2, {
       notes: [
         `${left} events of rows that moved are still on their way`,

@@ -1,5 +1,6 @@
 /** The way back from any machine, by the machine whose work is undone (design §5). Each way ends by verifying what it promises. */
 import { loadMigration } from '../../migration.ts';
+import { CLOCKS_APART_MS } from '../../reconcile/scope-of.ts';
 import { latestJournal } from '../../switch/authority.ts';
 import { proveEqual } from '../../switch/prove-equal.ts';
 import { needsApproval } from '../approval.ts';
@@ -9,6 +10,7 @@ import { reopen, verifyReverse } from '../decommission/reopen.ts';
 import { judged, type MachineDefinition, proceed } from '../step.ts';
 import { closeTenants, drainTenants, eraseTenants, verifyErased } from './dual-write.ts';
 import { overwriteTarget, pauseRouting, verifyOverwritten } from './reconcile.ts';
+import { dropSchema, listSchema, surveySchema, verifySchema } from './schema.ts';
 import {
   drainReverse,
   fenceTarget,
@@ -40,7 +42,10 @@ export const rollbackMachine: MachineDefinition = {
     'prove-equal': async (deps, run) => {
       if (run.dryRun) return proceed({ notes: ['would compare the rows touched since the switchover, and count all'] });
       const journal = await latestJournal(deps);
-      return judged(await proveEqual(await loadMigration(deps), 'reverse', journal?.at ?? run.startedAt));
+      const began = Date.parse(journal?.at ?? run.startedAt) - CLOCKS_APART_MS;
+      // The target was behind its fence when reverse came into force: no event of reverse is older, and none was on its way.
+      const reach = { since: new Date(began).toISOString(), snapshot: null };
+      return judged(await proveEqual(await loadMigration(deps), 'reverse', { reach, keys: [] }));
     },
     'set-sequences': setLegacySequences,
     'return-authority': returnAuthority,
@@ -49,6 +54,10 @@ export const rollbackMachine: MachineDefinition = {
     'verify-authority': verifyAuthority,
     reopen,
     'verify-reverse': verifyReverse,
+    'survey-schema': surveySchema,
+    'list-schema': listSchema,
+    'drop-schema': dropSchema,
+    'verify-schema': verifySchema,
   },
   next: 'npx crossfade status',
 };

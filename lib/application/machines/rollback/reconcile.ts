@@ -1,9 +1,11 @@
 /** The way back of phase 3 (guide): delivery pauses, what differs on the target is overwritten from legacy, the result is verified. */
 
+import type { Mark } from '../../../contracts/documents.ts';
 import type { Run } from '../../../contracts/machine-io.ts';
 import { judgeGate } from '../../../domain/gate.ts';
+import { NO_TENANT } from '../../../domain/table.ts';
 import type { Deps } from '../../deps.ts';
-import { loadMigration, tableNamed } from '../../migration.ts';
+import { loadMigration, type Migration, tableNamed } from '../../migration.ts';
 import { comparePass, type PassResult } from '../../reconcile/compare-pass.ts';
 import { planComparison } from '../../reconcile/comparison.ts';
 import { describeHold } from '../../relay/delivery-hold.ts';
@@ -20,8 +22,8 @@ const ROWS_AT_ONCE = 200;
 const MAX_NOTES = 20;
 /** How often a held delivery is looked at. */
 const HOLD_SECONDS = 5;
-/** Names the hold as ours: one that a person put on is not taken off. */
-const holderOf = (run: Run) => `rollback ${run.execution}`;
+/** Longer than any call and its waits: relays go on after it should the execution die. */
+const MARK_MS = 600_000;
 
 export const pauseRouting: Step = async (deps, run) => {
   if ((await directionInForce(deps)) === 'reverse')
@@ -29,37 +31,48 @@ export const pauseRouting: Step = async (deps, run) => {
       `the target is authoritative and is not overwritten; run: npx crossfade rollback switchover --plan ${run.plan}`,
     ]);
   if (run.dryRun) return proceed({ notes: ['would hold delivery to the target'] });
-  const control = await deps.documents.get('control', 'control');
-  if (control?.value.deliveryHeld === undefined) {
-    const deliveryHeld = {
-      by: holderOf(run),
-      at: deps.clock.now().toISOString(),
-      why: 'the target is being overwritten from legacy',
-    };
-    await deps.documents.put('control', 'control', { ...control?.value, deliveryHeld }, control?.version ?? 'absent');
-  }
+  await markOverwriting(deps, run);
   return proceed({ notes: ['delivery to the target is held; events wait in the outbox'] });
 };
 
 export const overwriteTarget: Step = async (deps, run, data) => {
-  const until = deps.clock.now().getTime() + CALL_MS;
-  const control = await deps.documents.get('control', 'control');
-  const held = control?.value.deliveryHeld;
-  // Its own hold is there so that nothing else writes meanwhile; a person's says that nothing is to be written.
-  if (!run.dryRun && held !== undefined && held.by !== holderOf(run))
-    return again(HOLD_SECONDS, { notes: [describeHold(held)] });
+  if (!run.dryRun) {
+    await markOverwriting(deps, run);
+    const stop = await emergencyStop(deps);
+    if (stop !== undefined) return again(HOLD_SECONDS, { data, notes: [describeHold(stop)] });
+  }
+  const before = progressOf(data);
   const migration = await loadMigration(deps);
-  const result = await passOver(deps, run, 'overwrite');
-  if (result === undefined) return again(0, { notes: ['compares every row of the scope exactly'] });
+  const result = await passOver(deps, run, before.round === 1 ? 'overwrite' : `overwrite-${before.round}`);
+  if (result === undefined) return again(0, { data, notes: ['compares every row of the scope exactly'] });
   if (run.dryRun)
     return proceed({
       notes: [`would overwrite ${result.drift.length} of ${result.rows} rows`, ...describeRows(result)],
     });
-  const before = writtenBefore(data);
+  const { written, failed, isCutShort } = await overwriteRows(migration, run, result);
+  const total = before.written + written;
+  const notes = [
+    `${result.rows} rows compared, ${total} overwritten from legacy`,
+    ...describeRows(result),
+    ...failed.slice(0, MAX_NOTES),
+  ];
+  // What is equal by now differs no more when the pass is looked at again; what cannot be written is left to the proof.
+  if (isCutShort) return again(0, { data: { ...before, written: total }, notes });
+  // A pass lists so many rows and no more: the next one finds the others.
+  if (result.unsettled > 0 && written > 0)
+    return again(0, { data: { round: before.round + 1, written: total }, notes });
+  return proceed({ notes });
+};
+
+/** Until the call's time is over, or a person stops it. */
+async function overwriteRows(migration: Migration, run: Run, { drift }: PassResult) {
+  const { deps } = migration;
+  const until = deps.clock.now().getTime() + CALL_MS;
   const failed: string[] = [];
   let written = 0;
-  for (const page of inRepairOrder(migration, result.drift, ROWS_AT_ONCE)) {
-    if (deps.clock.now().getTime() >= until) break;
+  for (const page of inRepairOrder(migration, drift, ROWS_AT_ONCE)) {
+    if (deps.clock.now().getTime() >= until || (await emergencyStop(deps)) !== undefined)
+      return { written, failed, isCutShort: true };
     const table = tableNamed(migration, page[0]?.table ?? '');
     const keys = page.map(({ rowKey }) => rowKey);
     const applied = await repairKeys(migration, table, 'forward', keys, overwriteBatch(run));
@@ -68,26 +81,49 @@ export const overwriteTarget: Step = async (deps, run, data) => {
       ...applied.failed.map(({ rowKey, reason }) => `${table.name} ${rowKey} cannot be overwritten: ${reason}`),
     );
   }
-  const total = before + written;
-  const notes = [
-    `${result.rows} rows compared, ${total} overwritten from legacy`,
-    ...describeRows(result),
-    ...failed.slice(0, MAX_NOTES),
-  ];
-  // What is equal by now differs no more when the pass is looked at again; what cannot be written is left to the proof.
-  if (written > 0 && written < result.drift.length) return again(0, { data: { written: total }, notes });
-  return proceed({ notes: [...notes, `to take it back: npx crossfade undo ${overwriteBatch(run)} --dry-run`] });
-};
+  return { written, failed, isCutShort: false };
+}
+
+/** A person's: nothing is to be written then, not even this. */
+async function emergencyStop({ documents }: Deps): Promise<Mark | undefined> {
+  return (await documents.get('control', 'control'))?.value.deliveryHeld;
+}
+
+/** Only one rollback runs at a time: the mark of another one is of one that died. */
+async function markOverwriting(deps: Deps, run: Run): Promise<void> {
+  const control = await deps.documents.get('control', 'control');
+  const now = deps.clock.now();
+  const overwriting = {
+    by: run.requestedBy,
+    at: now.toISOString(),
+    why: 'the target is being overwritten from legacy',
+    execution: run.execution,
+    until: new Date(now.getTime() + MARK_MS).toISOString(),
+  };
+  await deps.documents.put('control', 'control', { ...control?.value, overwriting }, control?.version ?? 'absent');
+}
+
+async function endOverwriting(deps: Deps, run: Run): Promise<void> {
+  const control = await deps.documents.get('control', 'control');
+  if (control?.value.overwriting?.execution !== run.execution) return;
+  const { overwriting: _, ...kept } = control.value;
+  await deps.documents.put('control', 'control', kept, control.version);
+  await ensureRelay(deps, 'forward');
+}
 
 /** Correlation id of its writes. */
 function overwriteBatch(run: Run): string {
   return `overwrite-${run.execution.split(':').at(-1)}`;
 }
 
-function writtenBefore(data: unknown): number {
-  return typeof data === 'object' && data !== null && 'written' in data && typeof data.written === 'number'
-    ? data.written
-    : 0;
+interface Progress {
+  readonly round: number;
+  readonly written: number;
+}
+
+function progressOf(data: unknown): Progress {
+  // Written above by the same code.
+  return { round: 1, written: 0, ...(data as Partial<Progress> | null) };
 }
 
 /** One line a table, and the first rows by their keys. */
@@ -102,12 +138,7 @@ function describeRows({ drift }: PassResult): readonly string[] {
 
 export const verifyOverwritten: Step = async (deps, run) => {
   if (run.dryRun) return proceed();
-  const control = await deps.documents.get('control', 'control');
-  if (control?.value.deliveryHeld?.by === holderOf(run)) {
-    const { deliveryHeld: _, ...kept } = control.value;
-    await deps.documents.put('control', 'control', kept, control.version);
-    await ensureRelay(deps, 'forward');
-  }
+  await endOverwriting(deps, run);
   const result = await passOver(deps, run, 'verify');
   if (result === undefined) return again(0, { notes: ['verifies by a second exact pass'] });
   const gate = judgeGate(
@@ -129,7 +160,9 @@ export const verifyOverwritten: Step = async (deps, run) => {
 async function passOver(deps: Deps, run: Run, what: string): Promise<PassResult | undefined> {
   const migration = await loadMigration(deps);
   const on = (await tenantStates(deps, 'forward')).filter((state) => state.is_on).map((state) => state.tenant);
-  const tenants = on.filter((tenant) => run.scope.includes(tenant));
+  // Shared rows are everybody's: they go along when everybody does.
+  const isAll = on.every((tenant) => tenant === NO_TENANT || run.scope.includes(tenant));
+  const tenants = on.filter((tenant) => (tenant === NO_TENANT && isAll) || run.scope.includes(tenant));
   const comparison = await planComparison(migration, 'forward', {
     mode: 'checksum',
     form: 'exact',

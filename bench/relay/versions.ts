@@ -1,31 +1,17 @@
-/** The table and the events that every variant moves: two versions of each row, about 300 bytes of JSON. */
+/** The events that every variant moves: two versions of each row, about 300 bytes of JSON. */
+import { ORDER_COLUMNS, ordersTable } from '../orders.ts';
 
 export const TENANTS = 4;
 
-/** Columns of the peer measurements, with a version that a test of the end state can look at. */
-export const ORDERS_TABLE = `CREATE TABLE public.orders (
-  id bigint PRIMARY KEY, tenant_id text NOT NULL, customer_id bigint, status text, amount numeric(12,2), currency text,
-  note text, payload jsonb, version integer NOT NULL, created_at timestamptz, updated_at timestamptz)`;
+/** With a version that a test of the end state can look at. */
+export const VERSIONED_TABLE = ordersTable(['version integer NOT NULL']);
+export const VERSIONED_COLUMNS = [...ORDER_COLUMNS, 'version'] as const;
 
-export const ORDER_COLUMNS = [
-  'id',
-  'tenant_id',
-  'customer_id',
-  'status',
-  'amount',
-  'currency',
-  'note',
-  'payload',
-  'version',
-  'created_at',
-  'updated_at',
-] as const;
-
-/** SELECT list of the row of order `i` at `version`, over generate_series(…) AS i. */
+/** SELECT list of the row of order `i` at `version`, in the order of its columns, over generate_series(…) AS i. */
 export function orderRow(version: number): string {
   return `i::bigint AS id, 't' || (i % ${TENANTS}) AS tenant_id, (i % 1000)::bigint AS customer_id, '${version === 1 ? 'open' : 'paid'}' AS status,
     (i / 7.0)::numeric(12,2) AS amount, 'EUR' AS currency, 'note ' || i AS note, jsonb_build_object('a', i, 'b', repeat('x', 60)) AS payload,
-    ${version} AS version, now() AS created_at, now() AS updated_at`;
+    now() AS created_at, now() AS updated_at, ${version} AS version`;
 }
 
 /** Every order there once, in its second version. */

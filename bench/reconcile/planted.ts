@@ -1,23 +1,7 @@
-/** The table that every variant compares: ten columns with jsonb and a nullable text, about 270 bytes a row, and what is planted in it. */
+/** What stands in the table that every variant compares, about 270 bytes a row, and what is planted in it. */
+import { tenantNames } from '../orders.ts';
 
-export const TENANTS = Array.from({ length: 20 }, (_, tenant) => `t${tenant}`);
-
-export const ORDERS_TABLE = `CREATE TABLE public.orders (
-  id bigint PRIMARY KEY, tenant_id text NOT NULL, customer_id bigint NOT NULL, status text NOT NULL, amount numeric(12,2) NOT NULL,
-  currency char(3) NOT NULL, note text, payload jsonb NOT NULL, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL)`;
-
-export const ORDER_COLUMNS = [
-  'id',
-  'tenant_id',
-  'customer_id',
-  'status',
-  'amount',
-  'currency',
-  'note',
-  'payload',
-  'created_at',
-  'updated_at',
-] as const;
+export const TENANTS = tenantNames(20);
 
 /** The same rows whoever runs it: nothing is random, no clock is read. Every fourth note is NULL. */
 export function fillOrders(rows: number): string {
