@@ -1,6 +1,7 @@
 /** Joins the plan's tables with both catalogues. Everything that is wrong is listed at once, with what to do. */
 import type { StoreName } from '../domain/direction.ts';
 import type { Column, MappedColumn, MigratedTable } from '../domain/table.ts';
+import { fitOf } from '../domain/type-parity.ts';
 import type { ColumnPlan, Plan } from '../plan/plan.ts';
 import type { Databases } from '../ports/sql.ts';
 import { type ColumnRow, columns } from '../sql/catalogue/columns.ts';
@@ -190,7 +191,21 @@ function joinKey(name: string, legacy: readonly PrimaryKeyRow[], target: readonl
   ) {
     problems.push(`table ${name}: the keys differ, (${shape(legacy)}) in legacy and (${shape(target)}) in the target`);
   }
-  return target.map(({ name: column, type }) => ({ name: column, type }));
+  for (const { name: column, type } of legacy) {
+    if (/^jsonb?$|\]$/.test(type))
+      problems.push(
+        `table ${name}: key column ${column} is ${type}; a key of documents or lists cannot be walked in order`,
+      );
+  }
+  // Keys of both stores are read as the target's type: one that it has no room for would be looked up as another key, or as none.
+  for (const { name: column, type } of legacy) {
+    const other = target.find((part) => part.name === column)?.type;
+    if (other !== undefined && !['same', 'wider'].includes(fitOf(type, other)))
+      problems.push(
+        `table ${name}: key column ${column} is ${type} in legacy and ${other} in the target, which does not hold every key; give it legacy's type`,
+      );
+  }
+  return target.map(({ name: column, type, like_text: isLikeText }) => ({ name: column, type, isLikeText }));
 }
 
 function mapColumns(

@@ -17,6 +17,8 @@ export interface Column {
 export interface KeyColumn {
   readonly name: string;
   readonly type: string;
+  /** Not a text by its name and yet one: a domain over text, or a type that is stored as one (citext). */
+  readonly isLikeText?: boolean | undefined;
 }
 
 export type TenantPath =

@@ -36,14 +36,22 @@ export function matchesRowKey(table: MigratedTable, row: string, rowKey: string)
   return table.key.map(({ name }, index) => `${row}.${quoteIdentifier(name)} = ${values[index]}`).join(' AND ');
 }
 
-/** Text keys are ordered and compared bytewise, whatever the stores' collations are (prior art, trap 22). */
+/**
+ * Text keys are ordered and compared bytewise, whatever the stores' collations are (prior art, trap 22). A type of its own is ordered
+ * by its own operators and compared by those of text, because sessions have no public schema in their path: only a cast makes one of both.
+ */
 export function orderedKey(column: KeyColumn, row: string): string {
   const value = `${row}.${quoteIdentifier(column.name)}`;
-  return isTextType(column.type) ? `${value} COLLATE "C"` : value;
+  if (!isTextKey(column)) return value;
+  return isBuiltInText(column) ? `${value} COLLATE "C"` : `${value}::text COLLATE "C"`;
 }
 
-export function isTextType(type: string): boolean {
-  return /^(text|character varying|character|"char"|name|citext)\b/.test(type);
+export function isTextKey(column: KeyColumn): boolean {
+  return isBuiltInText(column) || column.isLikeText === true;
+}
+
+export function isBuiltInText({ type }: KeyColumn): boolean {
+  return /^(text|character varying|character|name)\b/.test(type);
 }
 
 /**

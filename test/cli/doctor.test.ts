@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { recordPlan } from '../../lib/application/operate/deployed-plan.ts';
 import type { DoctorPayload } from '../../lib/application/operate/doctor.ts';
+import { loadPlan } from '../../lib/plan/plan.ts';
 import { aCycle, aMachine, aTenant, NOON } from './support/records.ts';
 import { createWorld } from './support/world.ts';
 
@@ -100,6 +103,22 @@ test('silent reconciliation fails once tenants are copied', async () => {
     result: 'failed',
     says: expect.stringContaining('more than two cycles ago'),
   });
+});
+
+test('a plan that compares by count is warned of, since it runs no drift clock', async () => {
+  const world = createWorld();
+  const smallest = await readFile('test/fixtures/plans/smallest.yaml', 'utf8');
+  const text = smallest.replace('reconcile: { ', 'reconcile: { mode: count, ');
+  await recordPlan(world.documents, loadPlan(text, 'shop.yaml'), 'hash', world.clock.now());
+
+  const doctor = await world.json<DoctorPayload>('doctor');
+  await world.run('drift', 'status');
+
+  expect(resultOf(doctor.payload, 'reconciliation')).toMatchObject({
+    result: 'warning',
+    says: expect.stringContaining('count, which runs no drift clock'),
+  });
+  expect(world.stdout).toContain('the plan compares by count, which runs no clock');
 });
 
 test('a file that is not what is deployed fails', async () => {

@@ -80,6 +80,23 @@ async function backfill(deps: Deps, runs = run): Promise<readonly StepResult[]> 
   return results;
 }
 
+async function step(name: string, data: unknown): Promise<StepResult> {
+  const work = backfillMachine.steps[name];
+  if (work === undefined) throw new Error(`no step ${name}`);
+  for (let given = data; ; ) {
+    const result = await work(shop.deps, run, given);
+    if (!result.again || result.waitSeconds > 0) return result;
+    given = result.data;
+  }
+}
+
+const acmeToCopy = async () =>
+  (await tenantStates(shop.deps, 'forward'))
+    .filter(({ tenant }) => tenant !== 'globex')
+    .map(({ tenant, generation }) => ({ tenant, generation }));
+const noteOf = async (id: number) =>
+  (await shop.target.query('SELECT note FROM orders WHERE id = $1', [id])).rows[0]?.note;
+
 /** The same migration under other numbers of the plan's section. */
 function withBackfill(numbers: Partial<Deps['plan']['backfill']>): Deps {
   const { plan } = shop.deps;
@@ -221,6 +238,27 @@ describe('backfill', () => {
     expect(results.at(-1)?.gates[0]?.pass).toBe(true);
     expect(results[1]?.notes).toContain('5000 batches a second of 7 rows: at most 35000 rows a second');
     expect((await progressOf('orders'))?.batches).toBe(Math.ceil(99 / 7));
+  });
+
+  it('keeps to the pause also where the proof at its end has rows to read afresh', async () => {
+    await step('plan-copy', null);
+    const copied = await step('copy', { tenants: await acmeToCopy() });
+    await shop.target.query(`SET SESSION AUTHORIZATION "${shop.roles.apply}"`);
+    await shop.target.query(`UPDATE orders SET note = 'rogue' WHERE id = 1`);
+    await shop.target.query('RESET SESSION AUTHORIZATION');
+    const { documents, clock } = shop.deps;
+    const at = clock.now().toISOString();
+    const paused = { by: 'alice', at, why: 'the target is busy' };
+    await documents.put('progress', BACKFILL_CONTROL, { work: BACKFILL_CONTROL, state: { paused }, at }, 'any');
+
+    const waiting = await step('verify-copy', copied.data);
+    const left = await noteOf(1);
+    await documents.remove('progress', BACKFILL_CONTROL);
+    const verified = await step('verify-copy', copied.data);
+
+    expect(waiting).toMatchObject({ again: true, waitSeconds: 60 });
+    expect(waiting.notes.join()).toContain('paused by alice');
+    expect([left, verified.proceed, await noteOf(1)]).toEqual(['rogue', true, '1']);
   });
 
   it('does not overwrite or resurrect what was written while it read', async () => {

@@ -10,7 +10,7 @@ import type { ComparedTable, Comparison } from '../../lib/application/reconcile/
 import { nameColumns } from '../../lib/application/reconcile/name-columns.ts';
 import { type ChunkSpan, chunksOf, partsOf } from '../../lib/domain/chunk.ts';
 import { STORES } from '../../lib/domain/direction.ts';
-import type { SqlSession } from '../../lib/ports/sql.ts';
+import { SqlError, type SqlSession } from '../../lib/ports/sql.ts';
 import { digestParts } from '../../lib/sql/compare/digest-range.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 
@@ -135,6 +135,27 @@ function countingTrips(): { readonly migration: Migration; trips(): number; quer
     trips: () => trips,
     queries: () => queries,
   };
+}
+
+/** A store whose statement timeout ends the digests of more than `most` parts; `pieces` takes the sizes of the others. */
+function endingLongOnes(pieces: number[], most: number): Migration {
+  const { databases } = migration.deps;
+  const open: typeof databases.open = (store, purpose) => {
+    const session = databases.open(store, purpose);
+    const query: SqlSession['query'] = (statement) => {
+      if (!statement.text.includes('left_out')) return session.query(statement);
+      const lists = statement.values.slice(2).map((list) => (JSON.parse(String(list)) as readonly unknown[]).length);
+      const parts = lists.reduce((sum, count) => sum + count, 0);
+      if (parts > most)
+        return Promise.reject(
+          new SqlError('canceling statement due to statement timeout', { kind: 'transient', sqlState: '57014' }),
+        );
+      pieces.push(parts);
+      return session.query(statement);
+    };
+    return { ...session, query };
+  };
+  return { ...migration, deps: { ...migration.deps, databases: { ...databases, open } } };
 }
 
 describe('every shape of a primary key', () => {
@@ -329,6 +350,18 @@ describe('a differing chunk of 50 000 rows', () => {
     expect(counted.trips()).toBe(2);
   });
 
+  it('is asked for in smaller pieces where a store ends the statement for its time', async () => {
+    await test.target.query(`UPDATE big SET v = 'other' WHERE id IN (7, 49999)`);
+    const [span] = await Array.fromAsync(cutTable(migration, 'big', { chunkRows: 5_000, chunksPerSpan: 10 }));
+    const pieces: number[] = [];
+
+    const result = await compareSpan(endingLongOnes(pieces, 3), compared('big'), span ?? whole);
+
+    expect([...result.keys].sort()).toEqual(await truth('big', 'id'));
+    expect(result.keys).toContain('[49999]');
+    expect(Math.max(...pieces)).toBeLessThanOrEqual(3);
+  });
+
   it('whose rows all differ is read page by page, and nothing twice', async () => {
     await test.target.query(`UPDATE big SET n = n + 1`);
     const counted = countingTrips();
@@ -379,6 +412,47 @@ describe('a pass in one process', () => {
     expect(result).toEqual(atOnce);
     expect(result.tables.map(({ table }) => table)).toEqual(['by_int', 'set_int', 'by_pair']);
     expect(result.drift).toHaveLength(18);
+  });
+
+  it('ends where the table ended when its walk began, however fast rows are inserted behind it', async () => {
+    await inStores(`TRUNCATE set_int; INSERT INTO set_int SELECT i, 'v', i FROM generate_series(1, 100) AS i`);
+    await test.target.query(`INSERT INTO set_int SELECT i, 'extra', i FROM generate_series(101, 105) AS i`);
+    const one: Comparison = { ...comparison, tables: [compared('set_int')] };
+    let calls = 0;
+    let result: Awaited<ReturnType<typeof comparePass>>;
+
+    do {
+      result = await comparePass(migration, one, {
+        id: 'chased',
+        until: new Date(0),
+        concurrency: 1,
+        chunksPerSpan: 1,
+      });
+      calls += 1;
+      await test.legacy.query(
+        `INSERT INTO set_int SELECT 1000 * ${calls} + i, 'new', i FROM generate_series(1, 200) AS i`,
+      );
+    } while (result === undefined && calls < 40);
+
+    expect(calls).toBeLessThan(20);
+    expect(result?.rows).toBe(105);
+    expect(result?.drift.map(({ rowKey }) => rowKey).sort()).toEqual(
+      [101, 102, 103, 104, 105].map((id) => JSON.stringify([id])),
+    );
+  });
+
+  it('of a table that was empty reads what has come since at once', async () => {
+    await inStores('TRUNCATE set_int');
+    await test.target.query(`INSERT INTO set_int SELECT i, 'extra', i FROM generate_series(1, 35) AS i`);
+    const one: Comparison = { ...comparison, tables: [compared('set_int')] };
+    const until = new Date(8.64e15);
+
+    const extra = await comparePass(migration, one, { id: 'legacy-empty', until });
+    await inStores('TRUNCATE set_int');
+    const none = await comparePass(migration, one, { id: 'both-empty', until });
+
+    expect(extra?.drift).toHaveLength(35);
+    expect(none).toMatchObject({ rows: 0, drift: [], unsettled: 0 });
   });
 });
 

@@ -6,6 +6,7 @@ import { noteForeignDrift } from '../../lib/application/incidents/note-foreign-d
 import { askApproval } from '../../lib/application/machines/approval.ts';
 import { reconcileMachine } from '../../lib/application/machines/reconcile/machine.ts';
 import { tableNamed } from '../../lib/application/migration.ts';
+import { updateRepair } from '../../lib/application/repair/repair-store.ts';
 import { undoRepair } from '../../lib/application/repair/undo-repair.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import type { RepairDocument } from '../../lib/contracts/documents.ts';
@@ -47,6 +48,7 @@ afterAll(() => shop?.close());
 
 beforeEach(async () => {
   ({ clock, deps } = await freshShop(shop));
+  await shop.target.query('DELETE FROM crossfade.repair_queue');
 });
 
 /** What a rogue writer does past the fence, and what a cycle has said of it. */
@@ -114,6 +116,11 @@ const linesOf = async (order: number) =>
   );
 const noteOf = async (id: number) =>
   (await shop.target.query('SELECT note FROM orders WHERE id = $1', [id])).rows[0]?.note;
+const referencesOf = async (...ids: readonly number[]) =>
+  (await shop.target.query('SELECT reference FROM orders WHERE id = ANY ($1) ORDER BY id', [ids])).rows.map(
+    ({ reference }) => reference,
+  );
+const queued = async () => (await shop.target.query('SELECT table_name, row_key FROM crossfade.repair_queue')).rows;
 const writesUnder = async (id: string) =>
   (
     await shop.target.query('SELECT count(*)::integer AS n FROM crossfade.applied_log WHERE correlation_id = $1', [
@@ -260,6 +267,70 @@ describe('carrying a plan out', () => {
     expect([await noteOf(5), (await documentOf(id)).state, await writesUnder(id)]).toEqual(['rogue', 'planned', 0]);
   });
 
+  it('does not touch a row outside of the plan that holds a value it needs, and names it', async () => {
+    const spoilt = `UPDATE orders SET reference = 'tmp' WHERE id = 5; UPDATE orders SET reference = 'r5' WHERE id = 45`;
+    await plant(spoilt, [['orders', '[5]', 'acme', 'different']]);
+    const { id } = await plan([], ['acme']);
+
+    const { outcome, notes } = await carryOut(id);
+
+    expect(outcome).toBe('differences');
+    expect(notes.join()).toContain('orders [45] holds its value and is not written with it');
+    expect(await referencesOf(5, 45)).toEqual(['tmp', 'r5']);
+    expect(await queued()).toEqual([]);
+  });
+
+  it('passes a value between two rows of the plan', async () => {
+    const swapped = `UPDATE orders SET reference = 'tmp' WHERE id = 6; UPDATE orders SET reference = 'r6' WHERE id = 5; UPDATE orders SET reference = 'r5' WHERE id = 6`;
+    await plant(swapped, [
+      ['orders', '[5]', 'acme', 'different'],
+      ['orders', '[6]', 'acme', 'different'],
+    ]);
+
+    expect((await carryOut((await plan()).id)).outcome).toBe('passed');
+    expect(await referencesOf(5, 6)).toEqual(['r5', 'r6']);
+  });
+
+  it('does not touch a row of the plan that was left because it had changed since', async () => {
+    const spoilt = `UPDATE orders SET reference = 'tmp' WHERE id = 5; UPDATE orders SET reference = 'r5' WHERE id = 6`;
+    await plant(spoilt, [
+      ['orders', '[5]', 'acme', 'different'],
+      ['orders', '[6]', 'acme', 'different'],
+    ]);
+    const { id } = await plan();
+    await plant(`UPDATE orders SET note = 'another' WHERE id = 6`, []);
+
+    await carryOut(id);
+
+    expect(await referencesOf(5, 6)).toEqual(['tmp', 'r5']);
+    expect(await queued()).toEqual([]);
+  });
+
+  it('brings no parent that is not in the plan, and says what is missing', async () => {
+    await plant(`DELETE FROM lines WHERE order_id = 7; DELETE FROM orders WHERE id = 7`, [
+      ['lines', '[7, 2]', 'acme', 'missing'],
+    ]);
+    const { id } = await plan(['lines']);
+
+    const { notes } = await carryOut(id);
+
+    expect(notes.join()).toContain('lines [7, 2]: cannot be repaired: lines_order_id_fkey: its parent');
+    expect([await noteOf(7), await queued()]).toEqual([undefined, []]);
+  });
+
+  it('is refused when the migration’s plan has changed while it waited for its approval', async () => {
+    await plant(PLANTED, PLANTED_KEYS);
+    const { id } = await plan();
+    const run = aJob({ do: 'run', repair: id });
+    await step('needs-approval', run, null);
+    deps = { ...deps, planHash: 'another plan' };
+
+    const refused = await step('repair', run, null);
+
+    expect(refused.reasons.join()).toContain('plan has changed since repair');
+    expect([await noteOf(5), (await documentOf(id)).state]).toEqual(['rogue', 'planned']);
+  });
+
   it('is refused when it is over, unknown, or has expired', async () => {
     await plant(PLANTED, PLANTED_KEYS);
     const { id, expiresAt } = await plan();
@@ -376,6 +447,20 @@ describe('undoing a repair', () => {
     await shop.target.query('DELETE FROM crossfade.foreign_write');
 
     expect([undone, written]).toEqual([0, 1]);
+  });
+
+  it('is refused while the repair is running', async () => {
+    await plant(PLANTED, PLANTED_KEYS);
+    const { id } = await plan();
+    await carryOut(id);
+    const current = { execution: 'a:running', startedAt: 'now', scope: [], dryRun: false };
+    await deps.documents.put('machine', 'reconcile', { passed: {}, current }, 'any');
+    await updateRepair(deps, id, { state: 'running', ranBy: current.execution });
+
+    const answer = await undoRepair({ ...(await shop.load()), deps }, { repair: id, dryRun: false, by: 'a', why: 't' });
+
+    expect(answer).toEqual({ refused: expect.stringContaining('is still running') });
+    expect(await noteOf(5)).toBe('');
   });
 
   it('leaves a row that was written again since, and says so', async () => {

@@ -111,11 +111,16 @@ function safeMessage({ sqlState, message, where }: ServerError): string {
   return sqlClass === '22' ? withholdValues(text) : text;
 }
 
-/** Class 22 (data exception) quotes the offending value: behind a colon, or between `value` and a verb. */
+/**
+ * Class 22 (data exception) quotes the offending value: behind a colon, or between quotation marks, which are those of the server's
+ * language. The longest span is taken, because a value may hold quotation marks itself.
+ */
 function withholdValues(text: string): string {
-  return text
-    .replace(/: ".*$/s, `: ${WITHHELD}`)
-    .replace(/\b(value|timestamp|date|interval|string|character|token|input|integer) ".*"/gis, `$1 ${WITHHELD}`);
+  const [severity = ''] = /^\p{Lu}+: +/u.exec(text) ?? [];
+  return `${severity}${text
+    .slice(severity.length)
+    .replace(/: .*$/s, `: ${WITHHELD}`)
+    .replace(/["«»„“”‹›「].*["«»“”‹›」]/s, WITHHELD)}`;
 }
 
 function raiser(where: string | undefined): string {

@@ -15,9 +15,9 @@ export async function applyPage(
   read: SnapshotRead,
   batchId: string,
 ): Promise<AppliedReads> {
-  let total = await applyReads(migration, table, 'forward', read, batchId, 'retried');
+  let total = await applyReads(migration, table, 'forward', read, batchId, { patience: 'retried' });
   for (let fresh = 0; fresh < FRESH_READS && total.refused.length > 0; fresh++) {
-    const again = await repairKeys(migration, table, 'forward', total.refused, batchId, false, 'retried');
+    const again = await repairKeys(migration, table, 'forward', total.refused, batchId, { patience: 'retried' });
     total = addApplied({ ...total, refused: [] }, again);
   }
   const reason = 'refused: epoch, floor, admission or authority has moved';
@@ -39,7 +39,7 @@ export async function retryFailed(
     const keys = progress.failed.map((row) => row.rowKey);
     if (keys.length === 0) return progress;
     const result = await withRetries(migration.deps, `failed rows of ${table.name}`, () =>
-      repairKeys(migration, table, 'forward', keys, `backfill-${table.name}-failed`, false, 'retried'),
+      repairKeys(migration, table, 'forward', keys, `backfill-${table.name}-failed`, { patience: 'retried' }),
     );
     const beyond = progress.failures - progress.failed.length;
     const failed = unwritten(result);

@@ -76,9 +76,10 @@ function notesOf(governor: Governor): readonly string[] {
   return [describeRate(governor.rate()), ...(throttled === null ? [] : [`the target holds it back: ${throttled}`])];
 }
 
-async function waitOf(
+/** How long a call that had to stop waits before it is called again, and why. */
+export async function waitOf(
   deps: Deps,
-  governor: Governor,
+  governor: Pick<Governor, 'control'>,
   stop: Stop,
 ): Promise<{ readonly seconds: number; readonly why: readonly string[] }> {
   switch (stop) {

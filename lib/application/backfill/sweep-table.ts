@@ -35,7 +35,7 @@ export async function sweepTable(copying: Copying, table: MigratedTable, from: T
       const batchId = `backfill-${table.name}-sweep`;
       return {
         keys: page,
-        result: await repairKeys(migration, table, 'forward', strayKeys, batchId, false, 'retried'),
+        result: await repairKeys(migration, table, 'forward', strayKeys, batchId, { patience: 'retried' }),
       };
     });
     progress = {

@@ -10,17 +10,18 @@ import { comparePass, type PassResult } from '../reconcile/compare-pass.ts';
 import { type Comparison, planComparison } from '../reconcile/comparison.ts';
 import type { DriftRow } from '../reconcile/settle-round.ts';
 import { sightRows } from '../reconcile/sight-rows.ts';
-import { describeHold, readHold } from '../relay/delivery-hold.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 import { markCopied } from '../tenants/exposure.ts';
+import type { BackfillControl, Stop } from './control.ts';
+import { waitOf } from './copy.ts';
+import { createGovernor } from './governor.ts';
 import { copyData } from './plan-copy.ts';
 import { type CopiedTenant, readProgress, saveProgress } from './progress.ts';
 
 const CALL_MS = 40_000;
 const MAX_DETAILS = 20;
-/** How often a held delivery is looked at. */
-const HOLD_SECONDS = 5;
 const ROWS_AT_ONCE = 200;
+const MOST_REMAINING = 1_000;
 
 export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<StepResult> {
   const { tenants } = copyData(data);
@@ -39,9 +40,12 @@ export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<S
   const result = await comparePass(migration, comparison, { id, until });
   if (result === undefined) return again(0, { data, notes: ['compares what was copied'] });
 
-  const hold = await readHold(deps);
-  if (hold !== null && result.drift.length > 0) return again(HOLD_SECONDS, { data, notes: [describeHold(hold)] });
-  const remaining = await mend(migration, comparison, result.drift);
+  const mended = await mend(migration, comparison, result.drift);
+  if ('stop' in mended) {
+    const { seconds, why } = await waitOf(deps, mended, mended.stop);
+    return again(seconds, { data, notes: [describePass(result), ...why] });
+  }
+  const { remaining } = mended;
   const failed = await failuresOf(migration, comparison, tenants);
   // A row that could not be written refuses also while an event of it is open: that event meets the same obstacle.
   const keys = new Set([...remaining, ...failed].map(({ table, rowKey }) => `${table} ${rowKey}`));
@@ -70,17 +74,31 @@ export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<S
   return judged([gate], { notes: [describePass(result)] });
 }
 
-/** A row that drifted while it was copied is read afresh once, by key, and compared again. */
+/**
+ * A row that drifted while it was copied is read afresh, by key, and compared again: in batches of the copy, within its rate,
+ * window and pause. What was mended differs no more when the pass is looked at again.
+ */
 async function mend(
   migration: Migration,
   comparison: Comparison,
   drift: readonly DriftRow[],
-): Promise<readonly DriftRow[]> {
+): Promise<{ readonly remaining: readonly DriftRow[] } | { readonly stop: Stop; readonly control: BackfillControl }> {
   const remaining: DriftRow[] = [];
+  if (drift.length === 0) return { remaining };
+  const { clock } = migration.deps;
+  const governor = await createGovernor(migration.deps, migration.tables, clock.now().getTime() + CALL_MS);
   for (const [name, rows] of Map.groupBy(drift, (row) => row.table)) {
     const compared = comparison.tables.find((candidate) => candidate.table === name);
     if (compared === undefined) continue;
     for (const page of inPages(rows, ROWS_AT_ONCE)) {
+      // So many refuse anyway, and would be tried again in every call.
+      if (remaining.length >= MOST_REMAINING) {
+        remaining.push(...page);
+        continue;
+      }
+      const stop = await governor.permit();
+      if (stop !== null) return { stop, control: governor.control };
+      const began = clock.now().getTime();
       const keys = page.map((row) => row.rowKey);
       await repairKeys(migration, tableNamed(migration, name), 'forward', keys, `backfill-${name}-verify`);
       const sights = await sightRows(migration, comparison, compared, keys);
@@ -88,9 +106,10 @@ async function mend(
         sights.map((sight) => [sight.rowKey, !sight.inFlight && sight.legacy !== sight.target]),
       );
       remaining.push(...page.filter((row) => isUnequal.get(row.rowKey) === true));
+      await governor.finished({ rows: page.length, ms: clock.now().getTime() - began });
     }
   }
-  return remaining;
+  return { remaining };
 }
 
 interface FailedRow {

@@ -21,6 +21,8 @@ export interface OperatingNumbers {
   readonly windows: Readonly<Record<Phase, { readonly min: number; readonly max: number | null }>>;
   readonly driftGate: ClocksRule;
   readonly driftAlert: { readonly driftPercent: number; readonly cycles: number };
+  /** The scheduled cycles' own. */
+  readonly reconcileMode: Plan['reconcile']['mode'];
   readonly tenants: readonly { readonly id: string; readonly region: string | null }[];
   readonly notByRequester: boolean | null;
 }
@@ -44,6 +46,7 @@ export const GUIDE_NUMBERS: OperatingNumbers = {
     tables: {},
   },
   driftAlert: { driftPercent: 0.01, cycles: 5 },
+  reconcileMode: 'checksum',
   tenants: [],
   notByRequester: null,
 };
@@ -74,6 +77,7 @@ export function numbersOf(plan: Plan): OperatingNumbers {
     windows: plan.windows,
     driftGate: clocksRule(plan),
     driftAlert: plan.reconcile.alert,
+    reconcileMode: plan.reconcile.mode,
     tenants:
       plan.tenants.kind === 'none'
         ? [{ id: NO_TENANT, region: null }]

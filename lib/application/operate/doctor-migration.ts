@@ -182,12 +182,19 @@ async function checkReconciliation(operator: Operator): Promise<CheckAnswer> {
   const { copiedIds, cycles, differences, numbers } = await readFacts(operator);
   const now = operator.clock.now();
   const { clock } = readDriftClocks(cycles, differences, numbers, copiedIds, now);
+  const isSilent =
+    clock.last !== null && now.getTime() - Date.parse(clock.last.endedAt) > 2 * numbers.driftGate.cycleMs;
+  if (numbers.reconcileMode === 'count' && !(isSilent && copiedIds.length > 0))
+    return {
+      result: 'warning',
+      says: 'reconcile.mode of the plan is count, which runs no drift clock: phase 3 never passes with it; make it checksum or columns',
+      next: 'drift status',
+    };
   if (copiedIds.length === 0) return { result: 'skipped', says: 'no tenant is copied: there is nothing to compare' };
   if (clock.last === null)
     return { result: 'warning', says: 'tenants are copied and no cycle is on record', next: 'reconcile --dry-run' };
   const says = `last cycle ended ${clock.last.endedAt}, ${clock.last.drift} of ${clock.last.rows} rows drifted, clean for ${formatSpan(clock.cleanMs)}`;
-  if (now.getTime() - Date.parse(clock.last.endedAt) > 2 * numbers.driftGate.cycleMs)
-    return { result: 'failed', says: `${says}; more than two cycles ago`, next: 'drift status' };
+  if (isSilent) return { result: 'failed', says: `${says}; more than two cycles ago`, next: 'drift status' };
   return clock.last.clean ? ok(says) : { result: 'warning', says, next: 'drift show' };
 }
 

@@ -85,7 +85,7 @@ export function readDriftClocks(
       alertFiring: firing.length > 0,
       alertTables: firing.filter((table) => table !== null),
       nextDueAt: toIso(due),
-      missedAt: toIso(latest === undefined ? null : Date.parse(latest.endedAt) + 2 * driftGate.cycleMs),
+      missedAt: toIso(missedFrom(newestFirst, driftGate)),
       earliestAt: toIso(earliest(newestFirst, [overall, ...tables, ...tenants], driftGate, now)),
       restartsAtRows: restartsAt(overall.rows, driftGate),
       missedCycle: driftGate.missedCycle,
@@ -97,6 +97,15 @@ export function readDriftClocks(
 
 function toIso(epochMs: number | null): string | null {
   return epochMs === null ? null : new Date(epochMs).toISOString();
+}
+
+/** As the gate counts silence: from the latest end of what it goes on from. A failed cycle that only pauses watched nothing. */
+function missedFrom(cycles: readonly CycleDocument[], rule: ClocksRule): number | null {
+  const watching = cycles.filter(
+    (cycle) => isMeasure(cycle) && (rule.missedCycle === 'restart' || markOf(cycle, rule) === 'clean'),
+  );
+  if (watching.length === 0) return null;
+  return Math.max(...watching.map(({ endedAt }) => Date.parse(endedAt))) + 2 * rule.cycleMs;
 }
 
 /** Each clock needs the rest of its time; drift that is too much for the window has to leave it first. */

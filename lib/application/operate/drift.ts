@@ -22,6 +22,8 @@ export interface DriftStatusPayload {
   /** Key of the HTML page in the bucket, as of the last cycle. */
   readonly report: string | null;
   readonly numbersFrom: 'plan' | 'guide';
+  /** Of the plan; with `count` no clock runs. */
+  readonly mode: Plan['reconcile']['mode'];
   readonly at: string;
   readonly next: string;
 }
@@ -40,6 +42,7 @@ export async function readDriftStatus(operator: Operator): Promise<DriftStatusPa
     tenantClocks: tenants,
     report: cycles[0]?.report ?? null,
     numbersFrom: numbers.source,
+    mode: numbers.reconcileMode,
     at: now.toISOString(),
     next: operator.command(nextOf(open.length, clock)),
   };

@@ -6,7 +6,7 @@
 import type { ChunkSpan } from '../../domain/chunk.ts';
 import { receiverOf, sourceOf } from '../../domain/direction.ts';
 import type { Migration } from '../migration.ts';
-import { cutTable } from './chunk-table.ts';
+import { cutTable, findEnds, type TableEnds } from './chunk-table.ts';
 import { compareSpan, type SpanResult } from './compare-span.ts';
 import type { ComparedTable, Comparison } from './comparison.ts';
 import {
@@ -49,6 +49,8 @@ interface PassState {
 interface Position {
   readonly table: string;
   readonly after: string | null;
+  /** Absent: its walk has not begun. */
+  readonly ends?: TableEnds | undefined;
 }
 
 export interface PassOptions {
@@ -157,6 +159,7 @@ async function compareSpans(
 interface NextSpan {
   readonly compared: ComparedTable;
   readonly span: ChunkSpan;
+  readonly ends: TableEnds;
 }
 
 /** The next span is cut while others are compared, those of the table before as well. */
@@ -170,11 +173,13 @@ async function* spansFrom(
   if (first === -1) throw new RangeError(`table ${at.table} is not part of the pass`);
   for (const [index, compared] of comparison.tables.slice(first).entries()) {
     const after = index === 0 ? at.after : null;
-    for await (const span of cutTable(migration, compared.table, { after, chunksPerSpan })) yield { compared, span };
+    const ends = (index === 0 ? at.ends : undefined) ?? (await findEnds(migration, compared.table));
+    for await (const span of cutTable(migration, compared.table, { after, chunksPerSpan, ends }))
+      yield { compared, span, ends };
   }
 }
 
-function addSpan(state: PassState, { compared, span }: NextSpan, result: SpanResult): PassState {
+function addSpan(state: PassState, { compared, span, ends }: NextSpan, result: SpanResult): PassState {
   const { tables } = state.comparison;
   const name = compared.table;
   const tally = state.tallies.find((known) => known.table === name) ?? { table: name, ...EMPTY_TALLY };
@@ -192,7 +197,7 @@ function addSpan(state: PassState, { compared, span }: NextSpan, result: SpanRes
   return {
     ...state,
     tallies: [...state.tallies.filter((known) => known.table !== name), counted],
-    at: span.through === null ? after : { table: name, after: span.through },
+    at: span.through === ends.both ? after : { table: name, after: span.through, ends },
     pending: found.length === 0 ? state.pending : [...state.pending, ...found],
     dropped: state.dropped + result.unlisted + result.keys.length - found.length,
   };

@@ -4,6 +4,7 @@
  */
 import { type ChunkSpan, chunksOf, type KeyBounds, partsOf } from '../../domain/chunk.ts';
 import { STORES, type StoreName } from '../../domain/direction.ts';
+import { SqlError } from '../../ports/sql.ts';
 import { countTenants, type TenantCount } from '../../sql/compare/count-tenants.ts';
 import { digestParts, type PartDigest } from '../../sql/compare/digest-range.ts';
 import { type Migration, tableNamed } from '../migration.ts';
@@ -38,6 +39,8 @@ export interface SpanOptions {
   readonly countTenants?: StoreName | boolean | undefined;
   /** Keys listed at most. Default {@link MAX_KEYS}. */
   readonly maxKeys?: number | undefined;
+  /** How often what it belongs to has been cut. */
+  readonly depth?: number | undefined;
 }
 
 /** As many as a cycle settles one by one. */
@@ -45,6 +48,12 @@ const MAX_KEYS = 100_000;
 /** A part with so many times the rows that were wanted of a chunk is not read on: it is cut where it has its keys. */
 const CROWDED = 4;
 const CROWDED_AT_LEAST = 20_000;
+/** In place of a digest: the part has a row that its store cannot map. */
+const UNREADABLE = 'unreadable';
+/** By the statement timeout, or by hand. */
+const STATEMENT_ENDED = '57014';
+/** Cuts within cuts. Each takes the store with more rows, so two or three settle any part, unless the stores disagree on the order. */
+const DEEPEST = 6;
 /** A differing part is cut finer before its rows are hashed one by one when it has so many times `splitRows`. */
 const LARGE = 10;
 
@@ -53,7 +62,7 @@ export async function compareSpan(
   migration: Migration,
   compared: ComparedTable,
   span: ChunkSpan,
-  { countTenants: tenantsOf = false, maxKeys = MAX_KEYS }: SpanOptions = {},
+  { countTenants: tenantsOf = false, maxKeys = MAX_KEYS, depth = 0 }: SpanOptions = {},
 ): Promise<SpanResult> {
   const parts = partsOf(span);
   const rowsAtMost = Math.max(CROWDED_AT_LEAST, migration.deps.plan.reconcile.chunkRows * CROWDED);
@@ -65,6 +74,7 @@ export async function compareSpan(
       : rowsByTenant(migration, compared, tenantsOf === true ? 'legacy' : tenantsOf, span),
   ]);
   const differing: DifferingPart[] = [];
+  let unreadable = 0;
   const tallies = chunksOf(span).map(() => ({
     legacy: 0,
     target: 0,
@@ -81,6 +91,13 @@ export async function compareSpan(
     const [left, right] = [legacy.get(n), target.get(n)];
     if (left === undefined || right === undefined)
       throw new RangeError(`part ${n} of table ${compared.table} was not answered; an aggregate always is`);
+    if (left.digest === UNREADABLE || right.digest === UNREADABLE) {
+      const tally = tallyOf(part.chunk);
+      tally.differs = true;
+      tally.keys += 1;
+      unreadable += 1;
+      continue;
+    }
     const sizes = { legacy: sizeOf(left), target: sizeOf(right) };
     const isCrowded = STORES.some((store) => sizes[store].rows + sizes[store].leftOut >= rowsAtMost);
     const tally = tallyOf(part.chunk);
@@ -92,7 +109,7 @@ export async function compareSpan(
     }
     differing.push({ ...part, n, isCrowded, ...sizes });
   }
-  const found = differing.length === 0 ? [] : await drillDown(migration, compared, differing, maxKeys);
+  const found = differing.length === 0 ? [] : await drillDown(migration, compared, differing, maxKeys, depth);
   for (const { chunk, keys, unlisted, crowd, differs } of found) {
     const tally = tallyOf(chunk);
     tally.differs ||= differs;
@@ -114,7 +131,7 @@ export async function compareSpan(
       .filter((chunk) => chunk.differs)
       .map(({ after, through, rows, keys }) => ({ after, through, rows, keys })),
     keys: found.flatMap((part) => part.keys),
-    unlisted: found.reduce((sum, part) => sum + part.unlisted, 0),
+    unlisted: found.reduce((sum, part) => sum + part.unlisted, unreadable),
     ...(tenants === undefined ? {} : { tenants }),
   };
 }
@@ -126,9 +143,37 @@ async function digestsOf(
   parts: readonly KeyBounds[],
   rowsAtMost: number,
 ): Promise<ReadonlyMap<number, PartDigest>> {
-  const statement = digestParts(tableNamed(migration, name), migration.byName, store, parts, reading, rowsAtMost);
-  const rows = await migration.deps.databases.open(store, 'compare').query<PartDigest>(statement);
-  return new Map(rows.map((row) => [row.n, row]));
+  const table = tableNamed(migration, name);
+  const { databases, log } = migration.deps;
+  const session = databases.open(store, 'compare');
+  const digest = async (from: number, to: number): Promise<readonly PartDigest[]> => {
+    try {
+      const some = parts.slice(from, to);
+      const rows = await session.query<PartDigest>(
+        digestParts(table, migration.byName, store, some, reading, rowsAtMost),
+      );
+      return rows.map((row) => ({ ...row, n: row.n + from }));
+    } catch (error) {
+      if (!(error instanceof SqlError) || !isOfItsRows(error)) throw error;
+      if (to - from < 2) {
+        if (error.sqlState === STATEMENT_ENDED) throw error;
+        const { after, through } = parts[from] ?? {};
+        log.warn('rows cannot be read as the plan maps them; they are not proved', {
+          ...{ table: name, store, after, through },
+          reason: error.message,
+        });
+        return [{ n: from, rows: '0', left_out: '0', digest: UNREADABLE }];
+      }
+      const middle = (from + to) >> 1;
+      return [...(await digest(from, middle)), ...(await digest(middle, to))];
+    }
+  };
+  return new Map((await digest(0, parts.length)).map((row) => [row.n, row]));
+}
+
+/** Half of the statement may do: rows that are too many or too wide for its time, or one that no expression of the plan can map. */
+function isOfItsRows({ sqlState = '' }: SqlError): boolean {
+  return sqlState === STATEMENT_ENDED || sqlState.startsWith('22');
 }
 
 function sizeOf(digest: PartDigest) {
@@ -141,6 +186,7 @@ async function drillDown(
   compared: ComparedTable,
   parts: readonly DifferingPart[],
   maxKeys: number,
+  depth: number,
 ): Promise<readonly FoundKeys[]> {
   const { splitRows } = migration.deps.plan.reconcile;
   const isLarge = (part: DifferingPart) =>
@@ -150,7 +196,7 @@ async function drillDown(
   const found = [...(await listKeys(migration, compared, small, maxKeys))];
   let room = maxKeys - found.reduce((sum, part) => sum + part.keys.length, 0);
   for (const part of parts.filter(isLarge)) {
-    const one = await cutAndCompare(migration, compared, part, room);
+    const one = await cutAndCompare(migration, compared, part, room, depth + 1);
     room -= one.keys.length;
     found.push(one);
   }
@@ -163,7 +209,12 @@ async function cutAndCompare(
   compared: ComparedTable,
   { chunk, after, through, isCrowded, legacy, target }: DifferingPart,
   room: number,
+  depth: number,
 ): Promise<FoundKeys> {
+  if (depth > DEEPEST)
+    throw new RangeError(
+      `table ${compared.table}: rows behind ${after ?? 'the beginning'} cannot be cut into chunks, because legacy and the target order its key differently; give the key a type that both order alike, such as text`,
+    );
   const { chunkRows, splitRows } = migration.deps.plan.reconcile;
   const [inLegacy, inTarget] = [legacy.rows + legacy.leftOut, target.rows + target.leftOut];
   const store = inTarget > inLegacy ? 'target' : 'legacy';
@@ -178,7 +229,7 @@ async function cutAndCompare(
   let unlisted = 0;
   let differs = !isCrowded;
   for await (const span of cutRange(migration, compared.table, cut)) {
-    const result = await compareSpan(migration, compared, span, { maxKeys: room - keys.length });
+    const result = await compareSpan(migration, compared, span, { maxKeys: room - keys.length, depth });
     for (const key of result.keys) keys.push(key);
     crowd.rows += result.rows;
     crowd.leftOut += result.leftOut;

@@ -31,7 +31,7 @@ export async function workRepairQueue(migration: Migration, direction: Direction
       await receiver.query(queueRepairs(name, keys, 'its table is not in the deployed plan'));
       continue;
     }
-    const result = await repairKeys(migration, table, direction, keys, batchId(), true);
+    const result = await repairKeys(migration, table, direction, keys, batchId(), { rememberAbsent: true });
     await end(name, [...result.applied, ...result.newer, ...result.absent]);
     waiting.push(...result.queued.map((rowKey) => ({ table, rowKey })));
     for (const [reason, failed] of Map.groupBy(result.failed, (failure) => failure.reason)) {

@@ -126,7 +126,9 @@ async function repairPage(
   let after: ReadonlyMap<string, RowSight> = new Map();
   if (keys.length > 0) {
     await deps.databases.open(store, 'backfill').query(keepRepairImages(table, byName, store, id, keys));
-    const applied = await repairKeys(migration, table, comparison.direction, keys, batch);
+    // Other pages are written in their turn, with images of their own: a value that two of them exchange is left, and named.
+    const among = new Set(keys);
+    const applied = await repairKeys(migration, table, comparison.direction, keys, batch, { among });
     for (const { rowKey, reason } of applied.failed) failures.set(rowKey, reason);
     after = await sight(migration, comparison, compared, wanted);
   }

@@ -79,13 +79,17 @@ export async function repair(deps: Deps, run: Run, data: unknown): Promise<StepR
   const hold = await readHold(deps);
   if (hold !== null && !run.dryRun) return again(HOLD_SECONDS, { data, notes: [describeHold(hold)] });
   const artefact = await readArtefact(deps.objects, document);
+  if ((await currentDirection(deps)) !== document.direction)
+    return refuse([`authority has moved since repair ${id} was planned; run: npx crossfade repair plan`]);
+  // Looked at when it was asked for, and again when the answer has come.
+  const runnable = document.state === 'done' ? document : await findRunnable(deps, id);
+  if (typeof runnable === 'string')
+    return job === null ? proceed({ data: handed, notes: [runnable] }) : refuse([runnable]);
   if (!run.dryRun && (document.state !== 'running' || document.ranBy !== run.execution)) {
     const approval = granted === 'not-asked' ? {} : { approval: granted };
     await updateRepair(deps, id, { ...approval, state: 'running', ranBy: run.execution });
   }
   const migration = await loadMigration(deps);
-  if ((await currentDirection(deps)) !== document.direction)
-    return refuse([`authority has moved since repair ${id} was planned; run: npx crossfade repair plan`]);
   const until = new Date(deps.clock.now().getTime() + CALL_MS);
   const before = handed.progress ?? REPAIR_START;
   const { done, progress } = await runRepair(migration, artefact, before, { until, dryRun: run.dryRun });
@@ -147,13 +151,13 @@ function describeWait({ id, rows, cap, state }: RepairDocument): string {
 async function endRepair(deps: Deps, run: Run, document: RepairDocument, progress: RepairProgress): Promise<void> {
   const { outcomes, reasons } = progress;
   const at = deps.clock.now().toISOString();
-  await updateRepair(deps, document.id, { state: 'done', outcomes, reasons, endedAt: at });
   const { id, rows, hash } = document;
   const left = rows - outcomes.repaired - outcomes.converged;
   const note = `repair ${id}: ${outcomes.repaired} of ${rows} rows repaired, ${outcomes.converged} were equal by then, ${left} left; plan ${hash.slice(0, 12)}`;
+  // First: a repair that is done is not done again, and would be missing in the audit for ever.
   await deps.documents.put(
     'evidence',
-    `${at}#repair#${fingerprint([run.execution, id]).slice(0, 8)}`,
+    `${run.startedAt}#repair#${fingerprint([run.execution, id]).slice(0, 8)}`,
     {
       kind: 'decision',
       at,
@@ -166,6 +170,7 @@ async function endRepair(deps: Deps, run: Run, document: RepairDocument, progres
     },
     'any',
   );
+  await updateRepair(deps, document.id, { state: 'done', outcomes, reasons, endedAt: at });
 }
 
 function dataOf(data: unknown): RepairData {

@@ -36,6 +36,11 @@ export async function undoRepair(
   if (document === undefined) return { refused: `there is no repair ${repair}` };
   if (document.direction !== 'forward') return { refused: `repair ${repair} wrote legacy, which is not taken back` };
   if (document.ranBy === undefined) return { refused: `repair ${repair} is ${document.state}: it has written nothing` };
+  const holder = (await deps.documents.get('machine', 'reconcile'))?.value.current?.execution;
+  if (document.state === 'running' && holder === document.ranBy)
+    return {
+      refused: `repair ${repair} is still running, as ${holder}; wait for its end, or, where it was stopped, run: npx crossfade repair run ${repair}`,
+    };
   const stages = new Map((await tenantStates(deps, 'forward')).map((state) => [state.tenant, state]));
   const rows: UndoneRow[] = [];
   const found: (readonly [MigratedTable, readonly RepairedRow[]])[] = [];
@@ -46,7 +51,8 @@ export async function undoRepair(
   };
   const judge = (row: RepairedRow): string | null => {
     if (row.undone) return 'it was undone before';
-    if (row.who !== null) return `somebody else wrote it (${row.who})`;
+    if (row.who !== null)
+      return `somebody else wrote it (${row.who}); a write that the repair has mended is forgotten within a minute`;
     if (!row.untouched) return 'it was written again since';
     if (isReadable(row)) return 'applications read the row in this stage of its tenant';
     return null;

@@ -65,6 +65,15 @@ export type Patience = 'once' | 'retried';
 /** Rows of one call that are waited for: where more are refused so, the table is locked, and each would take its timeouts. */
 const MOST_WAITED_FOR = 5;
 
+export interface WriteOptions {
+  readonly patience?: Patience | undefined;
+  /**
+   * Rows of the table that may be touched: those of a reviewed plan. Whatever else stands in their way, a row that holds a value, a
+   * parent or a child, is left as it is and named, and nothing is queued for its sake. Default: what is needed.
+   */
+  readonly among?: ReadonlySet<string> | undefined;
+}
+
 /** @throws {SqlError} of kind `unavailable` or `configuration`: nobody's row is to blame. */
 export async function applyReads(
   migration: Migration,
@@ -72,7 +81,7 @@ export async function applyReads(
   direction: Direction,
   read: SnapshotRead,
   batchId: string,
-  patience: Patience = 'once',
+  { patience = 'once', among }: WriteOptions = {},
 ): Promise<AppliedReads> {
   const { databases } = migration.deps;
   const store = databases.open(receiverOf(direction), 'backfill');
@@ -90,9 +99,11 @@ export async function applyReads(
       orphans.map(({ rowKey }) => rowKey),
       miss,
     );
-  const attempt = (rows: readonly RowRead[]) => writeWithoutOrphans(destination, rows, write, setAside);
+  const attempt = (rows: readonly RowRead[]) =>
+    among === undefined ? writeWithoutOrphans(destination, rows, write, setAside) : write(rows);
   let waitedFor = 0;
-  const settle = (row: RowRead, error: unknown) => settleAlone(migration, table, direction, read, row, error, write);
+  const settle = (row: RowRead, error: unknown) =>
+    settleAlone(migration, table, direction, read, row, error, write, among);
   const settled = await bisect(read.rows, attempt, (row, error) =>
     patience === 'retried' && isPassing(error) && waitedFor++ < MOST_WAITED_FOR
       ? settlePatiently(migration, row, error, settle, write)
@@ -117,8 +128,7 @@ export async function repairKeys(
   direction: Direction,
   rowKeys: readonly string[],
   batchId: string,
-  rememberAbsent = false,
-  patience: Patience = 'once',
+  { rememberAbsent = false, ...options }: WriteOptions & { readonly rememberAbsent?: boolean } = {},
 ): Promise<AppliedReads> {
   if (rowKeys.length === 0) return NOTHING_APPLIED;
   const source = migration.deps.databases.open(sourceOf(direction), 'compare');
@@ -129,7 +139,7 @@ export async function repairKeys(
   // A page that was too large came back in parts, each with a snapshot of its own.
   for (const part of Map.groupBy(rows, (row) => row.snapshot).values()) {
     const read = { ...toSnapshotRead(part), rememberAbsent };
-    total = addApplied(total, await applyReads(migration, table, direction, read, batchId, patience));
+    total = addApplied(total, await applyReads(migration, table, direction, read, batchId, options));
   }
   return total;
 }
@@ -198,6 +208,7 @@ async function settleAlone(
   row: RowRead,
   error: unknown,
   write: (rows: readonly RowRead[]) => Promise<readonly Settled[]>,
+  among: ReadonlySet<string> | undefined,
 ): Promise<readonly Settled[]> {
   let failure = error;
   for (
@@ -215,6 +226,7 @@ async function settleAlone(
         table,
         { rowKey: row.rowKey, row: row.row, version, authority: read.authority },
         failure,
+        among,
       );
     } catch (refused) {
       if (isEverybodys(refused)) throw refused;
@@ -233,6 +245,10 @@ async function settleAlone(
     }
   }
   if (!(failure instanceof SqlError)) throw failure;
+  if (failure.kind === 'foreign-key' && among !== undefined) {
+    const reason = `${failure.constraint ?? 'a foreign key'}: its parent or its children come first, and are not written with it`;
+    return [{ rowKey: row.rowKey, verdict: 'failed', reason }];
+  }
   if (failure.kind === 'foreign-key') return queueRows(migration, table, direction, [row.rowKey], failure);
   return [{ rowKey: row.rowKey, verdict: 'failed', reason: failure.message }];
 }

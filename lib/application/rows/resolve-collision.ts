@@ -44,6 +44,8 @@ export async function resolveCollision(
     readonly authority: string;
   },
   error: SqlError,
+  /** Rows that may be evicted, and the only ones that are queued; undefined: all. */
+  among?: ReadonlySet<string>,
 ): Promise<Resolution> {
   const store = migration.deps.databases.open(receiverOf(direction), purpose);
   const constraint = error.constraint;
@@ -77,6 +79,11 @@ export async function resolveCollision(
           reason: `${constraint}: ${sourceOf(direction)} holds two rows that the receiver's unique constraint does not allow together; the other is ${holder.row_key}`,
         };
       }
+      if (among !== undefined && !among.has(holder.row_key))
+        return {
+          kind: 'stuck',
+          reason: `${constraint}: ${table.name} ${holder.row_key} holds its value and is not written with it`,
+        };
       if (compared?.newer !== true) {
         await session.query(queueRepairs(table.name, [incoming.rowKey], `${constraint} is held by a newer row`));
         return { kind: 'older' };

@@ -32,6 +32,7 @@ export function renderDriftStatus(payload: DriftStatusPayload, paint: Paint): st
   return stack(
     facts(paint, [
       ['clock', clockText(clock, paint)],
+      ['', payload.mode === 'count' ? 'the plan compares by count, which runs no clock' : null],
       ['progress', clock.last === null ? null : progressBar(clock, paint)],
       ['earliest', clock.pass || clock.earliestAt === null ? null : `${time(clock.earliestAt)}, if all stays clean`],
       ['last cycle', lastCycleText(clock)],

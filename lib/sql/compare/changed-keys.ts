@@ -9,7 +9,7 @@ export interface ChangedPage {
   readonly keys: string;
   /** Where the next page ends; null: there were no more events. */
   readonly first_seq: string | null;
-  /** Nothing before this page is young enough. */
+  /** Nothing of this page belongs to the window, and nothing before it is young enough. */
   readonly over: boolean;
 }
 
@@ -36,7 +36,7 @@ WITH page AS (
 SELECT coalesce((SELECT json_agg(json_build_array(table_name, row_key)) FROM (
          SELECT DISTINCT table_name, row_key FROM page WHERE inside AND table_name IN (SELECT json_array_elements_text($4::json))
        ) AS found), '[]')::text AS keys,
-       min(seq)::text AS first_seq, count(*) < $5::integer OR NOT bool_or(young) AS over
+       min(seq)::text AS first_seq, count(*) < $5::integer OR NOT bool_or(young OR inside) AS over
 FROM page`,
     values: [before, sinceMs, snapshot, JSON.stringify(tables), limit],
   };
@@ -121,14 +121,27 @@ ORDER BY ${at}, ${key} LIMIT $4::integer`,
   };
 }
 
-/** So many random keys of a store, and how many rows the planner takes the table to have. Small tables are drawn from whole. */
+/** Of a table that nobody has analysed: rows of 2 kB, the widest outside TOAST, are 4 a page, so a sample of ten times the rows still holds enough. */
+const UNKNOWN_ROWS_A_PAGE = 40;
+
+/**
+ * So many random keys of a store, from a sample of about ten times as many rows by the planner's density on today's pages. A
+ * partitioned parent has no rows of its own: its leaves do. Small tables are drawn from whole.
+ */
 export function randomKeys(table: MigratedTable, limit: number): Statement {
   const relation = quoteRelation(table);
+  const oid = `${quoteLiteral(relation)}::regclass`;
   return {
     text: `
-SELECT ${rowKeyOf(table, 'r')} AS row_key FROM ${relation} AS r TABLESAMPLE SYSTEM (
-  (SELECT CASE WHEN reltuples <= 10 * $1::integer THEN 100 ELSE least(100, 1000.0 * $1::integer / reltuples) END FROM pg_class WHERE oid = ${quoteLiteral(relation)}::regclass)
-) ORDER BY random() LIMIT $1::integer`,
+SELECT ${rowKeyOf(table, 'r')} AS row_key FROM ${relation} AS r TABLESAMPLE SYSTEM ((
+  SELECT CASE WHEN known.tuples <= 10 * $1::integer THEN 100 ELSE 1000.0 * $1::integer / known.tuples END
+  FROM (
+    SELECT coalesce(sum(pg_relation_size(c.oid) / current_setting('block_size')::float8
+                        * CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE ${UNKNOWN_ROWS_A_PAGE} END), 0) AS tuples
+    FROM pg_class AS c
+    WHERE c.relkind <> 'p' AND (c.oid = ${oid} OR c.oid IN (SELECT relid FROM pg_partition_tree(${oid}) WHERE isleaf))
+  ) AS known
+)) ORDER BY random() LIMIT $1::integer`,
     values: [limit],
   };
 }

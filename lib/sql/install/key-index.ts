@@ -5,7 +5,7 @@
  */
 import type { MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier, quoteRelation } from '../identifier.ts';
-import { isTextType } from '../row.ts';
+import { isBuiltInText, isTextKey } from '../row.ts';
 import type { Statement } from '../statement.ts';
 
 export interface Relation {
@@ -30,7 +30,7 @@ const NAME_BYTES = 63;
 
 /** Tables whose keys are walked in another order than that of their primary key. */
 export function needsKeyIndex({ key }: MigratedTable): boolean {
-  return key.some(({ type }) => isTextType(type));
+  return key.some(isTextKey);
 }
 
 /** The table and its partitions: whether each has an index in the order of the walk. */
@@ -41,13 +41,13 @@ WITH part AS (
   SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.oid IN (SELECT $1::text::regclass UNION SELECT relid FROM pg_partition_tree($1::text::regclass))
 ), wanted AS (
-  SELECT place::integer - 1 AS place, w ->> 0 AS name, (w ->> 1)::boolean AS is_text FROM json_array_elements($2::json) WITH ORDINALITY AS e(w, place)
+  SELECT place::integer - 1 AS place, w ->> 0 AS name, (w ->> 1)::boolean AS is_text, (w ->> 2)::boolean AS is_like_text FROM json_array_elements($2::json) WITH ORDINALITY AS e(w, place)
 ), candidate AS (
   SELECT i.indrelid, ic.relname::text AS name, i.indisvalid AND i.indisready AS valid,
          i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree' AND NOT EXISTS (
            SELECT FROM wanted w LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = w.name
            LEFT JOIN pg_opclass o ON o.oid = i.indclass[w.place]
-           WHERE w.place >= i.indnkeyatts OR i.indkey[w.place] IS DISTINCT FROM a.attnum OR i.indoption[w.place] <> 0 OR NOT o.opcdefault
+           WHERE w.place >= i.indnkeyatts OR i.indkey[w.place] IS DISTINCT FROM a.attnum OR i.indoption[w.place] <> 0 OR (CASE WHEN w.is_like_text THEN i.indclass[w.place] <> (SELECT t.oid FROM pg_opclass t JOIN pg_am b ON b.oid = t.opcmethod WHERE b.amname = 'btree' AND t.opcname = 'text_ops' AND t.opcnamespace = 'pg_catalog'::regnamespace) ELSE NOT o.opcdefault END)
               OR (w.is_text AND i.indcollation[w.place] <> 'pg_catalog."C"'::regcollation)) AS in_order
   FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am m ON m.oid = ic.relam WHERE i.indrelid IN (SELECT oid FROM part)
 )
@@ -59,7 +59,9 @@ SELECT p.nspname::text AS schema, p.relname::text AS relation, p.relkind = 'p' A
 FROM part p ORDER BY p.relkind = 'p', 1, 2`,
     values: [
       quoteRelation(table),
-      JSON.stringify(table.key.map(({ name, type }) => [name, isTextType(type)])),
+      JSON.stringify(
+        table.key.map((column) => [column.name, isTextKey(column), isTextKey(column) && !isBuiltInText(column)]),
+      ),
       KEY_INDEX_PREFIX,
     ],
   };
@@ -99,7 +101,11 @@ export function keyIndexName(relation: string): string {
 }
 
 function definition(table: MigratedTable, relation: Relation): string {
-  const parts = table.key.map(({ name, type }) => `${quoteIdentifier(name)}${isTextType(type) ? ' COLLATE "C"' : ''}`);
+  const parts = table.key.map((column) => {
+    const name = quoteIdentifier(column.name);
+    if (!isTextKey(column)) return name;
+    return isBuiltInText(column) ? `${name} COLLATE "C"` : `${name} COLLATE "C" text_ops`;
+  });
   return `${quoteIdentifier(keyIndexName(relation.relation))} ON ${quoteRelation(relation)} (${parts.join(', ')})`;
 }
 
