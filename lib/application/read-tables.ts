@@ -191,8 +191,8 @@ function joinKey(name: string, legacy: readonly PrimaryKeyRow[], target: readonl
   ) {
     problems.push(`table ${name}: the keys differ, (${shape(legacy)}) in legacy and (${shape(target)}) in the target`);
   }
-  for (const { name: column, type } of legacy) {
-    if (/^jsonb?$|\]$/.test(type))
+  for (const { name: column, type, nested } of legacy) {
+    if (nested)
       problems.push(
         `table ${name}: key column ${column} is ${type}; a key of documents or lists cannot be walked in order`,
       );

@@ -10,11 +10,15 @@ const KEYS = {
   other_type: ['integer', 'text'],
   document: ['jsonb', 'jsonb'],
   list: ['integer[]', 'integer[]'],
+  document_by_domain: ['public.doc_again', 'public.doc_again'],
+  list_by_domain: ['public.numbers', 'public.numbers'],
+  record: ['public.pair', 'public.pair'],
   any_case: ['text COLLATE public.any_case', 'text COLLATE public.any_case'],
   wide_text: ['varchar(8)', 'text'],
   wide_number: ['integer', 'bigint'],
 } as const;
-const COLLATION = `CREATE COLLATION public.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);`;
+const COLLATION = `CREATE COLLATION public.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE DOMAIN public.doc AS jsonb; CREATE DOMAIN public.doc_again AS public.doc; CREATE DOMAIN public.numbers AS integer[]; CREATE TYPE public.pair AS (a integer, b text);`;
 
 let stores: TestMigration;
 
@@ -49,6 +53,9 @@ it('names every such key at once, with both types and what to do, and lets a key
     narrow('other_type', 'integer', 'text'),
     unordered('document', 'jsonb'),
     unordered('list', 'integer[]'),
+    unordered('document_by_domain', 'public.doc_again'),
+    unordered('list_by_domain', 'public.numbers'),
+    unordered('record', 'public.pair'),
     expect.stringContaining('table any_case: its key has a nondeterministic collation'),
   ]);
 });

@@ -1,9 +1,10 @@
 /** Keys of a kilobyte and more through the Data API: its answers end at 1 MiB, and thousands of rows differ. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { installSchemas } from '../../lib/application/install/install.ts';
+import { installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import type { Migration } from '../../lib/application/migration.ts';
 import { comparePass } from '../../lib/application/reconcile/compare-pass.ts';
 import type { Comparison } from '../../lib/application/reconcile/comparison.ts';
+import { listChanged, WINDOW_START, type WindowPlace } from '../../lib/application/reconcile/list-changed.ts';
 import { sightRows } from '../../lib/application/reconcile/sight-rows.ts';
 import type { SqlSession } from '../../lib/ports/sql.ts';
 import { startTestDataApi, type TestDataApi } from '../support/data-api.ts';
@@ -102,4 +103,24 @@ it('finds every row by the longest keys, of which a part does not fit into one a
   expect(result?.drift.map(({ rowKey }) => rowKey).sort()).toEqual(await keysOf('SELECT id AS key FROM longest'));
   expect(result).toMatchObject({ rows: 600, inFlight: 0, unsettled: 0 });
   expect(largest).toBeLessThan(MIB);
+});
+
+it('lists what changed in answers of 64 KB a row, though the keys of one page of events are megabytes', async () => {
+  await installCapture(await test.load(), 'forward');
+  const reach = { since: new Date(test.deps.clock.now().getTime() - 3_600_000).toISOString(), snapshot: null };
+  await test.legacy.query('UPDATE long SET v = v WHERE v % 8 = 0');
+
+  const found: string[] = [];
+  for (let place: WindowPlace | null = WINDOW_START; place !== null; ) {
+    const changed: Awaited<ReturnType<typeof listChanged>> = await listChanged(
+      migration,
+      comparison('long', 'fast'),
+      reach,
+      place,
+    );
+    for (const [, rowKey] of changed.keys) found.push(rowKey);
+    place = changed.next;
+  }
+
+  expect(found.sort()).toEqual(await keysOf('SELECT id AS key FROM long WHERE v % 8 = 0'));
 });

@@ -228,8 +228,8 @@ async function applyLoaded(
     const verdicts = await store.query<EventVerdictRow>(applyEvents(table, direction, batch));
     metrics.record('writeLatency', clock.now().getTime() - began, { store: receiverOf(direction) });
     return verdicts.flatMap(({ seq, verdict }): readonly EventMark[] => {
-      // Stays pending for whoever is in force now, or until its tenant's door opens; nothing drained leaves any (protocol §2).
-      if (verdict === 'authority' || verdict === 'door') return [];
+      // Stays pending for whoever is in force now, until its tenant's door opens, or for its next turn; nothing drained leaves any (protocol §2).
+      if (verdict === 'authority' || verdict === 'door' || verdict === 'unseen') return [];
       return [{ seq, state: verdict === 'applied' ? 'published' : verdict }];
     });
   };

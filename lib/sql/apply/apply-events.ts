@@ -2,7 +2,7 @@ import type { Direction } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { jsonList } from '../json-list.ts';
 import type { Statement } from '../statement.ts';
-import { writeRows } from './write-rows.ts';
+import { REMOVES_WHAT_IT_SEES, wasOvertaken, writeRows } from './write-rows.ts';
 
 export interface EventToApply {
   readonly seq: string;
@@ -23,8 +23,9 @@ export interface EventToApply {
 /**
  * What became of an event: `applied`, or refused for good by version, admission, epoch or floor. `authority` and `door` stay
  * pending: for whoever is in force now, and for the door of its generation, which is about to open under a G that does not cover it.
+ * So does `unseen`: another writer of the row was waited for, and what it wrote is invisible to this statement's removal.
  */
-export const EVENT_VERDICTS = ['applied', 'superseded', 'covered', 'authority', 'door'] as const;
+export const EVENT_VERDICTS = ['applied', 'superseded', 'covered', 'authority', 'door', 'unseen'] as const;
 export type EventVerdict = (typeof EVENT_VERDICTS)[number];
 
 export interface EventVerdictRow {
@@ -70,8 +71,7 @@ WITH incoming AS (
   SELECT $2::text, k, e, 'E', s, x::xid8, NULL, verdict = 'remove' FROM judged WHERE verdict IN ('write', 'remove') ORDER BY k COLLATE "C"
   ON CONFLICT (table_name, row_key) DO UPDATE
   SET epoch = excluded.epoch, kind = 'E', seq = excluded.seq, xid = excluded.xid, snapshot = NULL, deleted = excluded.deleted
-  WHERE excluded.epoch > v.epoch OR (excluded.epoch = v.epoch
-    AND CASE v.kind WHEN 'E' THEN excluded.seq > v.seq ELSE NOT pg_visible_in_snapshot(excluded.xid, v.snapshot) END)
+  WHERE ${beats({ epoch: 'excluded.epoch', seq: 'excluded.seq', xid: 'excluded.xid' })} AND ${REMOVES_WHAT_IT_SEES}
   RETURNING row_key, deleted
 ), ${writeRows(table, direction, '$7::json')}, logged AS (
   INSERT INTO crossfade.applied_log (idempotency_key, correlation_id, batch, tenant, generation, table_name, row_key, kind, epoch, seq, action)
@@ -79,7 +79,8 @@ WITH incoming AS (
          $2::text, j.k, 'E', j.e, j.s, CASE WHEN g.deleted THEN 'D' ELSE 'U' END
   FROM guard AS g JOIN judged AS j ON j.k = g.row_key
 )
-SELECT j.s::text AS seq, CASE WHEN j.verdict NOT IN ('write', 'remove') THEN j.verdict WHEN g.row_key IS NULL THEN 'superseded' ELSE 'applied' END AS verdict
+SELECT j.s::text AS seq, CASE WHEN j.verdict NOT IN ('write', 'remove') THEN j.verdict WHEN g.row_key IS NOT NULL THEN 'applied'
+  WHEN ${wasOvertaken(beats({ epoch: 'j.e', seq: 'j.s', xid: 'j.x::xid8' }))} THEN 'unseen' ELSE 'superseded' END AS verdict
 FROM judged AS j LEFT JOIN guard AS g ON g.row_key = j.k
 ORDER BY j.s`,
     values: [
@@ -96,6 +97,11 @@ ORDER BY j.s`,
       jsonList(batch.events.map(({ row }) => row)),
     ],
   };
+}
+
+/** Whether an event goes over the version `v` (protocol §2, second line). */
+function beats({ epoch, seq, xid }: { readonly epoch: string; readonly seq: string; readonly xid: string }): string {
+  return `(${epoch} > v.epoch OR (${epoch} = v.epoch AND CASE v.kind WHEN 'E' THEN ${seq} > v.seq ELSE NOT pg_visible_in_snapshot(${xid}, v.snapshot) END))`;
 }
 
 function toRecord(event: EventToApply) {

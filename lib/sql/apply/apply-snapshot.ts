@@ -5,7 +5,7 @@ import { jsonList } from '../json-list.ts';
 import { matchesRowKey } from '../row.ts';
 import type { Statement } from '../statement.ts';
 import { commentSafe } from './apply-events.ts';
-import { writeRows } from './write-rows.ts';
+import { REMOVES_WHAT_IT_SEES, wasOvertaken, writeRows } from './write-rows.ts';
 
 export interface RowRead {
   readonly rowKey: string;
@@ -16,7 +16,7 @@ export interface RowRead {
 }
 
 export const READ_VERDICTS = ['applied', 'newer', 'absent', 'refused', 'authority'] as const;
-/** `newer`: the receiver already holds something at least as new. `absent`: neither store has the row. `refused`: epoch, floor or admission; read again. */
+/** `newer`: the receiver already holds something at least as new. `absent`: neither store has the row. `refused`: epoch, floor, admission, or a removal that another writer overtook; read again. */
 export type ReadVerdict = (typeof READ_VERDICTS)[number];
 
 export interface ReadVerdictRow {
@@ -64,15 +64,15 @@ WITH incoming AS (
   SELECT $2::text, k, $6::integer, 'S', NULL, NULL, $7::pg_snapshot, verdict = 'remove' FROM judged WHERE verdict IN ('write', 'remove') ORDER BY k COLLATE "C"
   ON CONFLICT (table_name, row_key) DO UPDATE
   SET epoch = excluded.epoch, kind = 'S', seq = NULL, xid = NULL, snapshot = excluded.snapshot, deleted = excluded.deleted
-  WHERE excluded.epoch > v.epoch OR (excluded.epoch = v.epoch
-    AND CASE v.kind WHEN 'E' THEN pg_visible_in_snapshot(v.xid, excluded.snapshot) ELSE crossfade.not_newer(v.snapshot, excluded.snapshot) END)
+  WHERE ${beats('excluded.epoch', 'excluded.snapshot')} AND ${REMOVES_WHAT_IT_SEES}
   RETURNING row_key, deleted
 ), ${writeRows(table, direction, '$9::json', true)}, logged AS (
   INSERT INTO crossfade.applied_log (correlation_id, batch, tenant, generation, table_name, row_key, kind, epoch, snapshot, action)
   SELECT $5::text, $5::text, j.t, j.generation, $2::text, j.k, 'S', $6::integer, $7::pg_snapshot, CASE WHEN g.deleted THEN 'D' ELSE 'U' END
   FROM guard AS g JOIN judged AS j ON j.k = g.row_key
 )
-SELECT j.k AS row_key, CASE WHEN j.verdict NOT IN ('write', 'remove') THEN j.verdict WHEN g.row_key IS NULL THEN 'newer' ELSE 'applied' END AS verdict
+SELECT j.k AS row_key, CASE WHEN j.verdict NOT IN ('write', 'remove') THEN j.verdict WHEN g.row_key IS NOT NULL THEN 'applied'
+  WHEN ${wasOvertaken(beats('$6::integer', '$7::pg_snapshot'))} THEN 'refused' ELSE 'newer' END AS verdict
 FROM judged AS j LEFT JOIN guard AS g ON g.row_key = j.k
 ORDER BY j.k`,
     values: [
@@ -87,4 +87,9 @@ ORDER BY j.k`,
       jsonList(batch.rows.map(({ row }) => row)),
     ],
   };
+}
+
+/** Whether rows read under a snapshot go over the version `v` (protocol §2, third line). */
+function beats(epoch: string, snapshot: string): string {
+  return `(${epoch} > v.epoch OR (${epoch} = v.epoch AND CASE v.kind WHEN 'E' THEN pg_visible_in_snapshot(v.xid, ${snapshot}) ELSE crossfade.not_newer(v.snapshot, ${snapshot}) END))`;
 }

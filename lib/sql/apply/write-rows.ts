@@ -6,6 +6,23 @@ import { mappingOf, matchesRowKey } from '../row.ts';
 import { receivedRows } from '../wire.ts';
 
 /**
+ * Part of the guard's condition, of its row `v`: a removal replaces only the version that its statement sees. One that had to wait
+ * for another writer's lock goes on with the snapshot of its beginning, in which a row that came meanwhile is invisible to `removed`;
+ * the tombstone would stand and the row stay for ever. Writes need none of it: ON CONFLICT finds what no snapshot shows.
+ */
+export const REMOVES_WHAT_IT_SEES = `(NOT excluded.deleted OR v.ctid = (SELECT seen.ctid FROM crossfade.row_version AS seen WHERE seen.table_name = v.table_name AND seen.row_key = v.row_key))`;
+
+/**
+ * Of a removal `j` that the guard let go: whether it would have replaced what its statement sees. Then another writer was there
+ * meanwhile, and it is judged again; else it has lost for good, because versions only grow.
+ *
+ * @param beats condition under which `j` replaces the version `v`.
+ */
+export function wasOvertaken(beats: string): string {
+  return `j.verdict = 'remove' AND NOT EXISTS (SELECT FROM crossfade.row_version AS v WHERE v.table_name = $2::text AND v.row_key = j.k AND NOT (${beats}))`;
+}
+
+/**
  * CTEs that follow `judged(k, place, …)` and `guard(row_key, deleted)`. Removal comes first, in one statement with the upsert,
  * so that a unique value may pass from a removed row to a written one.
  *
