@@ -6,6 +6,10 @@ export const DIGEST_FORMS = ['fast', 'exact', 'md5'] as const;
  */
 export type DigestForm = (typeof DIGEST_FORMS)[number];
 
+/** What a plan or a run asks for. `auto`: fast, and exact in full passes of tables in which the fast form is blind to something (ADR 034). */
+export const DIGEST_WISHES = ['auto', ...DIGEST_FORMS] as const;
+export type DigestWish = (typeof DIGEST_WISHES)[number];
+
 export const COMPARE_MODES = ['count', 'checksum', 'columns'] as const;
 /** `count`: rows and critical columns; `checksum`: every compared column; `columns`: the same, always in the exact form. */
 export type CompareMode = (typeof COMPARE_MODES)[number];
@@ -17,11 +21,25 @@ export interface Fingerprint {
   readonly columns: 'all' | 'critical';
 }
 
-/** @param hashesAlike whether a probe showed that both servers hash every compared type of the table alike. */
-export function fingerprintFor(mode: CompareMode, wanted: DigestForm, hashesAlike: boolean): Fingerprint {
+export interface HashedTable {
+  /** A probe showed that both servers hash every compared type of the table alike. */
+  readonly hashesAlike: boolean;
+  /** Columns in which the fast form takes some different values for equal. */
+  readonly blindColumns: readonly string[];
+  /** All of the table is read: the pass that nothing may escape. */
+  readonly whole: boolean;
+}
+
+export function fingerprintFor(mode: CompareMode, wish: DigestWish, table: HashedTable): Fingerprint {
   if (mode === 'count') return { form: 'exact', columns: 'critical' };
   if (mode === 'columns') return { form: 'exact', columns: 'all' };
-  return { form: wanted === 'fast' && !hashesAlike ? 'exact' : wanted, columns: 'all' };
+  const form = wish === 'auto' ? (table.whole && table.blindColumns.length > 0 ? 'exact' : 'fast') : wish;
+  return { form: form === 'fast' && !table.hashesAlike ? 'exact' : form, columns: 'all' };
+}
+
+/** Whether the fast form may come out of a wish, so that it is worth to ask the servers how they hash. */
+export function mayBeFast(mode: CompareMode, wish: DigestWish): boolean {
+  return mode === 'checksum' && (wish === 'fast' || wish === 'auto');
 }
 
 export function isCompareMode(text: string): text is CompareMode {

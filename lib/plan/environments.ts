@@ -122,7 +122,7 @@ const EVERYWHERE = {
 const RECONCILE = {
   cycle: '1h',
   mode: 'checksum',
-  digest: 'fast',
+  digest: 'auto',
   fullEvery: '24h',
   window: '1h',
   limit: 5000,

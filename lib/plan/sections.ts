@@ -7,7 +7,7 @@ import { DAILY_WINDOW_FORM, parseDailyWindow } from './daily-window.ts';
 import { choice, count, duration, durationOrNone, flag, percent, share, text } from './fields.ts';
 
 export const ISOLATION_LEVELS = ['READ COMMITTED', 'REPEATABLE READ'] as const;
-export const DIGEST_FORMS = ['fast', 'exact', 'md5'] as const;
+export const DIGEST_WISHES = ['auto', 'fast', 'exact', 'md5'] as const;
 export const RECONCILE_MODES = ['count', 'checksum', 'columns'] as const;
 export const CONFLICT_RULES = ['legacy_wins_on_timestamp'] as const;
 export const MISSED_CYCLE_RULES = ['restart', 'pause'] as const;
@@ -98,7 +98,10 @@ export const reconcileSchema = z
       'how rows are compared; `count` runs no drift clock, so phase 3 never passes with it',
       RECONCILE_MODES,
     ),
-    digest: choice('form of the digest', DIGEST_FORMS),
+    digest: choice(
+      'form of the digest; `auto` is fast, and exact in full passes of tables in which the fast form is blind to something (`jsonb`)',
+      DIGEST_WISHES,
+    ),
     fullEvery: duration('interval of full passes; the others compare the window', { min: '1s', max: '7d' }),
     window: duration('reach back of the window scope; not shorter than `cycle`', { min: '1s', max: '7d' }),
     limit: count(

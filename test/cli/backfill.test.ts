@@ -69,9 +69,19 @@ test('says how far it is, how fast, when it ends between which times, and every 
     /limit +50 batches a second × 1000 rows\n += at most 50000 rows a second, from the guide/,
   );
   expect(world.stdout).toMatch(/held back +by nothing but its limit/);
-  // 750 000 rows at 30 000 and at 25 000 a second, a half added because the total is an estimate.
-  expect(world.stdout).toMatch(/ends +between 2026-01-05 12:00:25Z and 2026-01-05 12:00:45Z/);
+  // 750 000 rows and a sweep of a million keys at 30 000 and at 25 000 a second, a half added because the total is an estimate.
+  expect(world.stdout).toMatch(/ends +between 2026-01-05 12:00:58Z and 2026-01-05 12:01:45Z/);
   expect(world.stdout).toMatch(/orders +copying +250000 +~1000000 +7 +0 +0/);
+});
+
+test('says when its last sweep ends', async () => {
+  const swept = { done: true, rows: 1_000_000, sweptAfter: '[700000]', sweptKeys: 700_000, estimated: false };
+  const world = await worldThatCopies({ table: swept, pace: { rowsPerSecond: 0 } });
+
+  const { payload } = await world.json<BackfillStatusPayload>('backfill', 'status');
+
+  // 300 000 keys at 30 000 a second, and at 170 000.
+  expect(payload.ends).toEqual({ from: '2026-01-05T12:00:01.764Z', to: '2026-01-05T12:00:12.500Z' });
 });
 
 test('says no end once more rows were copied than were estimated', async () => {

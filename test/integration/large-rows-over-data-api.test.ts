@@ -4,13 +4,13 @@ import type { Deps } from '../../lib/application/deps.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { checkPayloads } from '../../lib/application/machines/baseline/check-payloads.ts';
 import { tableNamed } from '../../lib/application/migration.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import { queueRepairs } from '../../lib/sql/repair/repair-queue.ts';
 import { startTestDataApi, type TestDataApi } from '../support/data-api.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { overDataApi } from '../support/over-data-api.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 import { aRun } from '../support/run.ts';
 
 const SQL = 'CREATE TABLE public.pages (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text);';
@@ -40,7 +40,7 @@ afterAll(async () => {
   await api?.stop();
 });
 
-const relayFor = (ms: number) => runRelay(deps, 'forward', { until: new Date(Date.now() + ms) });
+const relay = () => relayUntilIdle(deps, 'forward', 500);
 
 describe('a row over 64 KB', () => {
   it('is refused at baseline, by its key and with what to do', async () => {
@@ -69,7 +69,7 @@ describe('a row over 64 KB', () => {
       `INSERT INTO pages SELECT i, 'acme', repeat('x', CASE i WHEN 5 THEN 70000 ELSE 10 END) FROM generate_series(1, 9) AS i`,
     );
 
-    await relayFor(1_500);
+    await relay();
 
     expect((await test.target.query('SELECT count(*)::int AS n FROM pages')).rows).toEqual([{ n: 8 }]);
     const { rows } = await test.legacy.query(
@@ -82,7 +82,7 @@ describe('a row over 64 KB', () => {
     await deps.databases.open('target', 'apply').query(queueRepairs('pages', ['[5]', '[6]'], 'test'));
     await test.legacy.query(`INSERT INTO pages VALUES (10, 'acme', 'after')`);
 
-    await relayFor(1_500);
+    await relay();
 
     expect((await test.target.query('SELECT body FROM pages WHERE id = 10')).rows).toEqual([{ body: 'after' }]);
     const { rows } = await test.target.query('SELECT row_key, reason FROM crossfade.repair_queue');

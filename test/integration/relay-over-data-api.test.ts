@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Deps } from '../../lib/application/deps.ts';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import { startTestDataApi, type TestDataApi } from '../support/data-api.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { overDataApi } from '../support/over-data-api.ts';
+import { relayUntilDone } from '../support/relay-until-idle.ts';
 
 const SQL = `
 CREATE TABLE public.paths (path text PRIMARY KEY, tenant_id text NOT NULL, note text);
@@ -34,14 +34,7 @@ afterAll(async () => {
   await api?.stop();
 });
 
-/** Until the outbox is empty or the time is up. */
-async function relay(): Promise<void> {
-  for (let round = 0; round < 20; round++) {
-    await runRelay(deps, 'forward', { until: new Date(Date.now() + 1_000) });
-    const { rows } = await test.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
-    if (rows.length === 0) return;
-  }
-}
+const relay = () => relayUntilDone({ ...test, deps });
 
 const countOf = async (table: string) => (await test.target.query(`SELECT count(*)::int AS n FROM ${table}`)).rows[0].n;
 

@@ -12,13 +12,13 @@ import {
 } from '../../lib/application/machines/rollback/dual-write.ts';
 import { dropSchema, listSchema, surveySchema, verifySchema } from '../../lib/application/machines/rollback/schema.ts';
 import { tableNamed } from '../../lib/application/migration.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { turnOn } from '../../lib/application/tenants/exposure.ts';
 import { undoWrites } from '../../lib/application/tenants/undo-writes.ts';
 import { startTestDataApi, type TestDataApi } from '../support/data-api.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
 import { overDataApi } from '../support/over-data-api.ts';
+import { relayUntilDone } from '../support/relay-until-idle.ts';
 import { aRun, runToEnd } from '../support/run.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
@@ -59,11 +59,7 @@ it('restores what was there before, erases the rest, and undoes a single write',
     BEGIN; SELECT set_config('crossfade.correlation_id', 'web-1', true);
     INSERT INTO orders (id, tenant_id, note) SELECT n, 'acme', 'new' FROM generate_series(1000, 1400) AS n;
     INSERT INTO lines SELECT n, 1, n FROM generate_series(1000, 1400) AS n; COMMIT`);
-  for (let pending = true; pending; ) {
-    await runRelay(deps, 'forward', { until: new Date(Date.now() + 200) });
-    pending =
-      (await shop.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`)).rows.length > 0;
-  }
+  await relayUntilDone({ ...shop, deps });
   expect((await shop.target.query(`SELECT count(*)::int AS n FROM orders WHERE note = 'new'`)).rows).toEqual([
     { n: 401 },
   ]);

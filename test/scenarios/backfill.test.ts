@@ -10,6 +10,7 @@ import { tenantStates, turnOff, turnOn } from '../../lib/application/tenants/exp
 import type { StepResult } from '../../lib/contracts/machine-io.ts';
 import { SqlError } from '../../lib/ports/sql.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilDone } from '../support/relay-until-idle.ts';
 import { aRun } from '../support/run.ts';
 import { SHOP_SQL } from '../support/shop.ts';
 
@@ -189,6 +190,35 @@ describe('backfill', () => {
     expect(halfway?.rows).toBeGreaterThan(0);
   });
 
+  it('finishes what a killed run had begun, and no row of it anew, though another tenant came on meanwhile', async () => {
+    const killed = failingAfter(withBackfill({ concurrency: 1 }), 3, new Error('the function was killed'));
+    await expect(backfill(killed)).rejects.toThrow('killed');
+    const halfway = await progressOf('orders');
+    await turnOn(shop.deps, 'forward', { tenant: 'globex', stage: 'dualwrite', copied: false, why: 'test' });
+    const both = aRun({ machine: 'backfill', scope: ['acme', 'globex'] });
+
+    const first = await backfill(shop.deps, both);
+    const finished = await progressOf('orders');
+    const second = await backfill(shop.deps, both);
+
+    expect(first[0]?.notes.join()).toContain('finishes what an earlier run began; globex wait for the next run');
+    expect(first.at(-1)?.gates.map(({ gate, pass }) => [gate, pass])).toEqual([
+      ['backfill-digest-equal', true],
+      ['tenants-left', false],
+    ]);
+    expect(first.at(-1)?.reasons.join()).toContain('globex are not copied yet; run: npx crossfade start backfill');
+    expect(second.at(-1)?.gates.map(({ gate, pass }) => [gate, pass])).toEqual([['backfill-digest-equal', true]]);
+    expect(first[0]?.notes.join()).toContain(`orders: goes on after ${halfway?.rows} rows of an earlier run`);
+    expect(finished).toMatchObject({ rows: 100, swept: true });
+    expect(second[0]?.notes[0]).toBe('copies 4 tables of globex');
+    const states = await tenantStates(shop.deps, 'forward');
+    expect(states.filter(({ tenant }) => tenant !== '*').map(({ tenant, copied }) => [tenant, copied])).toEqual([
+      ['acme', true],
+      ['globex', true],
+    ]);
+    await turnOff(shop.deps, 'forward', 'globex', 'test');
+  });
+
   it('misses nothing where several workers were killed at once, and writes no equal row anew', async () => {
     const several = withBackfill({ concurrency: 4, batchRows: 5 });
     const killed = failingAfter(several, 9, new Error('the function was killed'), 1, 'backfill-orders-');
@@ -292,8 +322,7 @@ describe('backfill', () => {
     // Their events are undelivered: in flight, which is not a difference.
     expect(results.at(-1)?.gates[0]?.pass).toBe(true);
     expect(results.at(-1)?.notes[0]).toContain('in flight');
-    const { runRelay } = await import('../../lib/application/relay/relay.ts');
-    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 400) });
+    await relayUntilDone(shop);
     const { target } = await both('SELECT id, note FROM orders WHERE id IN (2, 4)');
     expect(target).toEqual([{ id: '4', note: 'late' }]);
   });

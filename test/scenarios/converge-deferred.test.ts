@@ -1,8 +1,8 @@
 /** Foreign keys in circles and constraints that the target defers converge in every order of delivery. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { convergeInEveryOrder, startConverging } from '../support/converging.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = `
 CREATE TABLE public.houses (id bigint PRIMARY KEY, tenant_id text NOT NULL, owner_id bigint NOT NULL);
@@ -117,7 +117,7 @@ describe('a target that is stricter than legacy', () => {
   it('parks what its check refuses, with a reason that names the check and not the value', async () => {
     await stores.legacy.query(`INSERT INTO prices VALUES (1, 'acme', 123456, 'a')`);
 
-    await relayFor(300);
+    await relay();
 
     const [parked] = await setAside('[1]');
     expect(parked?.state).toBe('parked');
@@ -128,7 +128,7 @@ describe('a target that is stricter than legacy', () => {
   it('keeps one of two rows that only its own unique index forbids together, and says why for the other', async () => {
     await stores.legacy.query(`INSERT INTO prices VALUES (2, 'acme', 2, 'same'), (3, 'acme', 3, 'same')`);
 
-    await relayFor(2_500);
+    await relay();
 
     const { rows } = await stores.target.query(`SELECT id::int AS id FROM prices WHERE sku = 'same'`);
     expect(rows).toHaveLength(1);
@@ -142,12 +142,12 @@ describe('a target that is stricter than legacy', () => {
   it('holds up nobody else', async () => {
     await stores.legacy.query(`INSERT INTO prices VALUES (4, 'acme', 4, 'other')`);
 
-    await relayFor(300);
+    await relay();
 
     expect((await stores.target.query('SELECT 1 FROM prices WHERE id = 4')).rows).toHaveLength(1);
   });
 });
 
-const relayFor = (ms: number) => runRelay(stores.deps, 'forward', { until: new Date(Date.now() + ms) });
+const relay = () => relayUntilIdle(stores.deps, 'forward', 300);
 const setAside = async (key: string): Promise<readonly { state: string; reason: string }[]> =>
   (await stores.legacy.query('SELECT state, reason FROM crossfade.outbox WHERE row_key = $1', [key])).rows;

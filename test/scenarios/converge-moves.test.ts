@@ -1,9 +1,9 @@
 /** A child that is written while its parent moves to another tenant: neither transaction sees the other, and both commit. */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { settle, startConverging } from '../support/converging.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = `
 CREATE TABLE public.boxes (id bigint PRIMARY KEY, tenant_id text NOT NULL);
@@ -43,7 +43,7 @@ async function moveWhile(n: number, from: string, to: string, write: string, rel
   await settle(stores);
   await stores.legacy.query(`BEGIN; ${write}`);
   await mover.query(`UPDATE boxes SET tenant_id = '${to}' WHERE id = ${n}`);
-  if (relayBetween) await runRelay(stores.deps, 'forward', { until: new Date(Date.now() + 300) });
+  if (relayBetween) await relayUntilIdle(stores.deps, 'forward', 300);
   await stores.legacy.query('COMMIT');
   await settle(stores);
 }

@@ -1,8 +1,8 @@
 /** Unique values that move between rows converge in every order of delivery (protocol §7). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { convergeInEveryOrder, startConverging } from '../support/converging.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilDone, relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = (deferrable: string) => `
 CREATE TABLE public.handles (id bigint PRIMARY KEY, tenant_id text NOT NULL, handle text UNIQUE, note text);
@@ -164,7 +164,7 @@ CREATE TRIGGER protect BEFORE UPDATE OR DELETE ON public.guarded FOR EACH ROW EX
     );
     await stores.legacy.query(`INSERT INTO guarded VALUES (3, 'acme', 'other')`);
 
-    await runRelay(stores.deps, 'forward', { until: new Date(Date.now() + 1_500) });
+    await relayUntilIdle(stores.deps, 'forward', 500);
 
     const { rows } = await stores.legacy.query(
       `SELECT row_key, state FROM crossfade.outbox WHERE table_name = 'guarded' AND state <> 'published' ORDER BY seq`,
@@ -191,8 +191,7 @@ CREATE TRIGGER protect BEFORE UPDATE OR DELETE ON public.guarded FOR EACH ROW EX
     );
     await stores.legacy.query(`UPDATE handles SET handle = 'free' WHERE id = 2`);
 
-    for (let round = 0; round < 4; round++)
-      await runRelay(stores.deps, 'forward', { until: new Date(Date.now() + 150) });
+    await relayUntilDone(stores);
 
     const sql = 'SELECT id::int AS id, handle FROM handles WHERE id IN (1, 2) ORDER BY id';
     expect((await stores.target.query(sql)).rows).toEqual((await stores.legacy.query(sql)).rows);

@@ -3,12 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fenceStore, installCapture, installSchemas } from '../../lib/application/install/install.ts';
 import { tableNamed } from '../../lib/application/migration.ts';
 import { deliver, toClaimed } from '../../lib/application/relay/deliver.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
 import { type ClaimedRow, claimEvents } from '../../lib/sql/relay/claim-events.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
-import { relayUntilIdle } from '../support/relay-until-idle.ts';
+import { relayUntilDone } from '../support/relay-until-idle.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
 let shop: TestMigration;
@@ -26,14 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => shop?.close());
 
-/** Runs the relay until the outbox is empty or nothing moves any more. */
-async function relay(): Promise<void> {
-  for (let round = 0; round < 20; round++) {
-    await relayUntilIdle(shop.deps, 'forward', 150);
-    const { rows } = await shop.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
-    if (rows.length === 0) return;
-  }
-}
+const relay = () => relayUntilDone(shop);
 
 const states = async () =>
   (await shop.legacy.query(`SELECT state, count(*)::int AS n FROM crossfade.outbox GROUP BY 1 ORDER BY 1`)).rows;
@@ -98,7 +90,6 @@ describe('dual-write', () => {
       `BEGIN; UPDATE orders SET reference = NULL WHERE id = 10; UPDATE orders SET reference = 'A' WHERE id = 11; UPDATE orders SET reference = 'B' WHERE id = 10; COMMIT`,
     );
     await relay();
-    await runRelay(shop.deps, 'forward', { until: new Date(Date.now() + 300) });
 
     const { legacy, target } = await both('SELECT id, reference FROM orders WHERE id IN (10, 11) ORDER BY id');
     expect(target).toEqual(legacy);

@@ -4,12 +4,12 @@ import { checkHistory } from '../../lib/application/history/check-history.ts';
 import { recoverId } from '../../lib/application/history/recover.ts';
 import { openIncidents } from '../../lib/application/incidents/incidents.ts';
 import { tableNamed } from '../../lib/application/migration.ts';
-import { runRelay } from '../../lib/application/relay/relay.ts';
 import { repairKeys } from '../../lib/application/rows/apply-reads.ts';
 import { tenantStates } from '../../lib/application/tenants/exposure.ts';
 import type { StoreName } from '../../lib/domain/direction.ts';
 import { settle, startConverging } from '../support/converging.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilIdle } from '../support/relay-until-idle.ts';
 
 const SQL = 'CREATE TABLE notes (id integer PRIMARY KEY, tenant_id text NOT NULL, body text)';
 const PLAN = `
@@ -187,7 +187,7 @@ describe('legacy restored', () => {
     await other.query(`BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM notes`);
     await relay();
     await ask();
-    await relay(200);
+    await relay();
     expect((await test.deps.documents.get('progress', recoverId('forward')))?.value.state.carriedOutAt).toBeNull();
 
     await other.query(`INSERT INTO notes VALUES (9, 'acme', 'old epoch'); COMMIT`);
@@ -241,9 +241,7 @@ describe('the target restored', () => {
   });
 });
 
-async function relay(ms = 300): Promise<void> {
-  await runRelay(test.deps, 'forward', { until: new Date(Date.now() + ms) });
-}
+const relay = () => relayUntilIdle(test.deps, 'forward', 300);
 
 async function ask(): Promise<void> {
   const at = new Date().toISOString();
@@ -254,7 +252,7 @@ async function ask(): Promise<void> {
 async function recover(): Promise<void> {
   if ((await test.deps.documents.get('progress', recoverId('forward'))) === undefined) await ask();
   for (let round = 0; round < 20; round++) {
-    await relay(150);
+    await relay();
     if ((await test.deps.documents.get('progress', recoverId('forward')))?.value.state.carriedOutAt !== null) return;
   }
   throw new Error('the recovery was not carried out');

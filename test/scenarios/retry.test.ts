@@ -131,7 +131,7 @@ describe('a held delivery', () => {
     await notes.legacy.query(`INSERT INTO notes VALUES (10, 'acme', 'held')`);
     const metrics = createMemoryMetrics();
 
-    await runRelay({ ...notes.deps, metrics }, 'forward', { until: new Date(Date.now() + 700) });
+    await relayUntilIdle({ ...notes.deps, metrics }, 'forward', 700);
 
     await notes.deps.documents.put('control', 'control', {}, 'any');
     expect(metrics.all.map(({ name }) => name)).toEqual(expect.arrayContaining(['replicationLag', 'drainPercent']));
@@ -186,7 +186,7 @@ describe('many events that fail', () => {
       `INSERT INTO notes SELECT i, 'globex', 'poison' FROM generate_series(1001, 1200) AS i; INSERT INTO notes SELECT i, 'acme', 'fine' FROM generate_series(2001, 2050) AS i`,
     );
 
-    await runRelay(notes.deps, 'forward', { until: new Date(Date.now() + 3_000) });
+    await relay();
 
     expect(await countOf(`state = 'parked' AND reason LIKE '%no_poison%'`)).toBe(200);
     expect(

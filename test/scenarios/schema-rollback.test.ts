@@ -14,6 +14,7 @@ import { mirrorTenants, turnOn } from '../../lib/application/tenants/exposure.ts
 import type { MachineInput, MachineOutput, Run, StepEvent, StepResult } from '../../lib/contracts/machine-io.ts';
 import { aCycle } from '../cli/support/records.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
+import { relayUntilDone } from '../support/relay-until-idle.ts';
 import { aRun, runToEnd } from '../support/run.ts';
 import { SHOP_PLAN, SHOP_SQL } from '../support/shop.ts';
 
@@ -53,13 +54,7 @@ async function expose(): Promise<void> {
   await relay();
 }
 
-async function relay(): Promise<void> {
-  for (let round = 0; round < 30; round++) {
-    await runRelay(deps, 'forward', { until: new Date(Date.now() + 120) });
-    const { rows } = await shop.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
-    if (rows.length === 0) return;
-  }
-}
+const relay = () => relayUntilDone({ ...shop, deps });
 
 async function call(event: StepEvent, machine: MachineDefinition = rollbackMachine): Promise<StepResult> {
   let data: unknown = event.data ?? null;

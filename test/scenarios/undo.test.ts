@@ -9,7 +9,7 @@ import { setStage, turnOff, turnOn } from '../../lib/application/tenants/exposur
 import { IMAGE_START, keepImages } from '../../lib/application/tenants/keep-before-images.ts';
 import { undoWrites } from '../../lib/application/tenants/undo-writes.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
-import { relayUntilIdle } from '../support/relay-until-idle.ts';
+import { relayUntilDone } from '../support/relay-until-idle.ts';
 
 const SQL = `
 CREATE TABLE public.orders (id bigint PRIMARY KEY, tenant_id text NOT NULL, body text);
@@ -44,14 +44,7 @@ beforeEach(async () => {
   await relay();
 });
 
-async function relay(): Promise<void> {
-  for (let round = 0; round < 20; round++) {
-    await relayUntilIdle(shop.deps, 'forward', 120);
-    const waiting = await shop.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
-    const queued = await shop.target.query('SELECT 1 FROM crossfade.repair_queue LIMIT 1');
-    if (waiting.rows.length === 0 && queued.rows.length === 0) return;
-  }
-}
+const relay = () => relayUntilDone(shop);
 
 /** As an application writes on behalf of a request. */
 async function write(correlationId: string, sql: string): Promise<void> {

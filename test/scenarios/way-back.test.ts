@@ -16,7 +16,7 @@ import { turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import type { SqlStore } from '../../lib/ports/sql.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
-import { relayUntilIdle } from '../support/relay-until-idle.ts';
+import { relayUntilDone as relay } from '../support/relay-until-idle.ts';
 import { aRun, runToEnd } from '../support/run.ts';
 
 const SQL = `
@@ -55,15 +55,6 @@ async function exposed(before = ''): Promise<TestMigration> {
   await test.deps.flags.publish({ ...flags.flags, dual_write: dualWrite }, flags.version, 'test');
   await repairKeys(await test.load(), tableNamed(await test.load(), 'rates'), 'forward', ['["EUR"]'], 'first-copy');
   return test;
-}
-
-async function relay(test: TestMigration): Promise<void> {
-  for (let round = 0; round < 30; round++) {
-    await relayUntilIdle(test.deps, 'forward', 120);
-    const { rows } = await test.legacy.query(`SELECT 1 FROM crossfade.outbox WHERE state = 'pending' LIMIT 1`);
-    const queued = await test.target.query('SELECT 1 FROM crossfade.repair_queue LIMIT 1');
-    if (rows.length === 0 && queued.rows.length === 0) return;
-  }
 }
 
 async function rollBack(test: TestMigration, run: Run = SCOPE): Promise<StepResult> {

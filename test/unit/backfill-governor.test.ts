@@ -127,6 +127,23 @@ describe('the rate', () => {
 });
 
 describe('stops', () => {
+  it.each(['paused', 'halted'] as const)(
+    'ends its call within a second when the migration is %s, so that the machine can say so',
+    async (mark) => {
+      const world = aWorld();
+      const governor = await createGovernor(world.deps, [], within(world, 20_000));
+      const starts: number[] = [];
+      while ((await governor.permit()) === null) {
+        starts.push(world.clock.now().getTime());
+        const by = { by: 'alice', at: '', why: 'drift' };
+        if (starts.length === 25) await world.deps.documents.put('control', 'control', { [mark]: by }, 'any');
+      }
+
+      expect(starts.length).toBeLessThanOrEqual(36);
+      expect(governor.stop).toBe('time');
+    },
+  );
+
   it('holds while it is paused, without a batch', async () => {
     const world = aWorld();
     await control(world, { paused: { by: 'alice', at: '', why: 'load' } });

@@ -2,6 +2,8 @@
  * Who says when the next batch may begin: one for all workers of a call. Keeps to the emergency stop, the pause, the window, the
  * call's time, the rate (tunable while it runs) and what the target says, and writes down why it waits.
  */
+
+import type { ControlDocument } from '../../contracts/documents.ts';
 import { type Pace, paceNext } from '../../domain/pacing.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import {
@@ -59,7 +61,8 @@ export async function createGovernor(deps: Deps, tables: readonly MigratedTable[
   const before = await readPace(documents);
   const now = () => clock.now().getTime();
   let control = await readControl(documents);
-  let controlAt = now();
+  let migration: ControlDocument | undefined;
+  let controlAt = Number.NEGATIVE_INFINITY;
   const age = before === undefined ? Number.POSITIVE_INFINITY : now() - Date.parse(before.at);
   const isRecent = before !== undefined && age >= 0 && age < STALE_MS;
   let throttle: ThrottleState = isRecent ? before.throttle : FULL_RATE;
@@ -88,7 +91,10 @@ export async function createGovernor(deps: Deps, tables: readonly MigratedTable[
     if (now() - controlAt >= CONTROL_EVERY_MS) {
       controlAt = now();
       control = await readControl(documents);
+      migration = (await documents.get('control', 'control'))?.value;
     }
+    // The call ends, and the machine itself answers a pause or a halt of the migration before the next one.
+    if (migration?.paused !== undefined || migration?.halted !== undefined) return 'time';
     if (control.paused !== undefined) return 'paused';
     if (plan.backfill.offPeak !== undefined && !isOpen(plan.backfill.offPeak, clock.now())) return 'window';
     return now() >= until ? 'time' : null;

@@ -11,7 +11,7 @@ import { formatSpan } from '../operate/format-span.ts';
 import { currentDirection } from '../reconcile/comparison.ts';
 import { tenantStates } from '../tenants/exposure.ts';
 import { describeRate, rateOf, readControl } from './control.ts';
-import { type CopiedTenant, readProgress, saveProgress } from './progress.ts';
+import { type CopiedTenant, readGroup, readProgress, saveGroup, saveProgress } from './progress.ts';
 import { sizeTable } from './size-table.ts';
 import { describeWindow } from './window.ts';
 
@@ -23,6 +23,8 @@ const OWN_BYTES_A_ROW = 392;
 /** Handed from step to step. */
 export interface CopyData {
   readonly tenants: readonly CopiedTenant[];
+  /** Those of the scope that wait for another run, because this one finishes what an earlier one began. */
+  readonly later?: readonly string[] | undefined;
 }
 
 export async function planCopy(deps: Deps, run: Run): Promise<StepResult> {
@@ -32,12 +34,17 @@ export async function planCopy(deps: Deps, run: Run): Promise<StepResult> {
   const states = await tenantStates(deps, 'forward');
   const off = run.scope.filter((tenant) => !states.some((state) => state.tenant === tenant && state.is_on));
   if (off.length > 0) return refuse([`not exposed: ${off.join(', ')}; run: npx crossfade start dual-write`]);
-  const tenants = waiting(states, run);
   const migration = await loadMigration(deps);
+  const all = waiting(states, run);
+  const tenants = (await begunGroup(migration, all)) ?? all;
+  if (tenants.length > 0) await saveGroup(deps, tenants);
+  const chosen = new Set(tenants.map(({ tenant }) => tenant));
+  const later = all.flatMap(({ tenant }) => (chosen.has(tenant) ? [] : [tenant]));
   const notes = [
     tenants.length === 0
       ? 'every tenant of the scope is copied already'
       : `copies ${migration.tables.length} tables of ${tenants.map(({ tenant }) => tenant).join(', ')}`,
+    ...(later.length === 0 ? [] : [`finishes what an earlier run began; ${later.join(', ')} wait for the next run`]),
   ];
   for (const table of migration.tables) {
     const progress = await readProgress(deps, table.name, tenants);
@@ -54,7 +61,7 @@ export async function planCopy(deps: Deps, run: Run): Promise<StepResult> {
       `no index of the key on ${unindexed.join(', ')}: each page sorts the whole table; run: npx crossfade start dual-write`,
     );
   if (tenants.length > 0) notes.push(describeRate(rateOf(deps.plan, await readControl(deps.documents))));
-  return proceed({ data: { tenants } satisfies CopyData, notes });
+  return proceed({ data: { tenants, later } satisfies CopyData, notes });
 }
 
 /** @throws {RangeError} for data that no step of this machine handed on. */
@@ -70,6 +77,23 @@ function waiting(states: readonly TenantStateRow[], run: Run): readonly CopiedTe
   return states
     .filter((state) => state.is_on && !state.copied && (run.scope.includes(state.tenant) || state.tenant === NO_TENANT))
     .map(({ tenant, generation }) => ({ tenant, generation }));
+}
+
+/**
+ * Tenants whose copy an earlier run began and did not finish: they are finished alone, because together with others every table
+ * would begin anew. Undefined: there are none, or they are not to be copied as they were.
+ */
+async function begunGroup(
+  { deps, tables }: Migration,
+  all: readonly CopiedTenant[],
+): Promise<readonly CopiedTenant[] | undefined> {
+  const group = await readGroup(deps);
+  const isWaiting = (begun: CopiedTenant) =>
+    all.some(({ tenant, generation }) => tenant === begun.tenant && generation === begun.generation);
+  if (group.length === 0 || group.length >= all.length || !group.every(isWaiting)) return undefined;
+  const progress = await Promise.all(tables.map((table) => readProgress(deps, table.name, group)));
+  const isBegun = progress.some(({ after, done }) => after !== null || done);
+  return isBegun && progress.some(({ swept }) => !swept) ? group : undefined;
 }
 
 /** Reads and counts, whatever is exposed already; nothing is written. */

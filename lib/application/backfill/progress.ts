@@ -28,6 +28,8 @@ export interface TableProgress {
   /** Last key of the target when the sweep began; as `through`. */
   readonly sweepThrough?: string | null | undefined;
   readonly sweptAfter: string | null;
+  /** Keys of the target that were looked at. */
+  readonly sweptKeys?: number | undefined;
   readonly swept: boolean;
   readonly removed: number;
   /** Rows that could not be written, with why; the first of them by key. */
@@ -40,6 +42,7 @@ export interface TableProgress {
 /** Failed rows that are kept one by one; all of them are counted. */
 export const MAX_FAILED = 200;
 export const PROGRESS_PREFIX = 'backfill/';
+const GROUP_KEY = 'backfill/tenants.json';
 
 export async function readProgress(
   deps: Deps,
@@ -66,6 +69,17 @@ export async function readProgress(
     failures: 0,
     startedAt,
   };
+}
+
+/** Tenants that are copied together; 20 000 of them are too many for a document. */
+export async function readGroup({ objects }: Deps): Promise<readonly CopiedTenant[]> {
+  const body = await objects.get(GROUP_KEY);
+  // Written below by the same code.
+  return body === undefined ? [] : (JSON.parse(body) as readonly CopiedTenant[]);
+}
+
+export async function saveGroup({ objects }: Deps, tenants: readonly CopiedTenant[]): Promise<void> {
+  await objects.put(GROUP_KEY, JSON.stringify(tenants), 'application/json');
 }
 
 export async function saveProgress(deps: Deps, progress: TableProgress): Promise<void> {

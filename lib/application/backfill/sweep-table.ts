@@ -41,6 +41,7 @@ export async function sweepTable(copying: Copying, table: MigratedTable, from: T
     progress = {
       ...withFailures(progress, result === null ? [] : unwritten(result)),
       sweptAfter: keys.at(-1) ?? progress.sweptAfter,
+      sweptKeys: (progress.sweptKeys ?? 0) + keys.length,
       removed: progress.removed + (result?.applied.length ?? 0),
       swept: keys.length < limit,
     };

@@ -2,7 +2,7 @@
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import { inPages } from '../../domain/chunk.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
-import { judgeGate } from '../../domain/gate.ts';
+import { type GateDecision, judgeGate } from '../../domain/gate.ts';
 import type { Deps } from '../deps.ts';
 import { again, judged, proceed } from '../machines/step.ts';
 import { loadMigration, type Migration, tableNamed } from '../migration.ts';
@@ -24,7 +24,7 @@ const ROWS_AT_ONCE = 200;
 const MOST_REMAINING = 1_000;
 
 export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<StepResult> {
-  const { tenants } = copyData(data);
+  const { tenants, later = [] } = copyData(data);
   if (run.dryRun) return proceed({ notes: ['dry run: nothing was copied, so nothing is compared'] });
   if (tenants.length === 0) return proceed({ notes: ['every tenant of the scope is copied already'] });
   const migration = await loadMigration(deps);
@@ -71,7 +71,24 @@ export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<S
     deps.clock.now(),
   );
   if (gate.pass) await markCopied(deps, 'forward', tenants);
-  return judged([gate], { notes: [describePass(result)] });
+  return judged([gate, ...(later.length === 0 ? [] : [laterGate(deps, later)])], { notes: [describePass(result)] });
+}
+
+/** The copy of the others counts; this run has not done what it was asked for. */
+function laterGate(deps: Deps, later: readonly string[]): GateDecision {
+  return judgeGate(
+    {
+      gate: 'tenants-left',
+      value: later.length,
+      threshold: 0,
+      comparison: 'equals',
+      unit: 'tenants',
+      source: 'tenants that came on after an earlier run began its copy, which this run finished',
+      measuredAt: deps.clock.now(),
+      details: [`${later.slice(0, MAX_DETAILS).join(', ')} are not copied yet; run: npx crossfade start backfill`],
+    },
+    deps.clock.now(),
+  );
 }
 
 /**

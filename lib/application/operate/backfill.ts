@@ -281,7 +281,10 @@ function holderOf(
   return why === null ? null : { why, since: pace.throttle.since };
 }
 
-/** Between the present rate and the mean since the copy began; a window stretches both. */
+/**
+ * Between the present rate and the mean since the copy began; a window stretches both. The sweep looks at every key of the target
+ * in batches of the same size and rate: about as many as there are rows to copy.
+ */
 function forecast(
   tables: readonly TableProgress[],
   pace: BackfillPace,
@@ -293,10 +296,14 @@ function forecast(
   const isGuess = open.some(({ estimated }) => estimated === true);
   // More rows than were estimated: how many are left, nobody knows.
   if (open.some(({ estimated, total, rows }) => estimated === true && rows >= (total ?? 0))) return null;
-  const left = sum(open.map(({ total, rows }) => Math.max(0, (total ?? 0) - rows)));
+  const toCopy = sum(open.map(({ total, rows }) => Math.max(0, (total ?? 0) - rows)));
+  const unswept = tables.filter(({ swept }) => !swept);
+  const toSweep = sum(unswept.map(({ total, rows, sweptKeys = 0 }) => Math.max(0, (total ?? rows) - sweptKeys)));
+  const left = toCopy + toSweep;
   const began = Math.min(...tables.map(({ startedAt }) => Date.parse(startedAt)));
-  const mean = (sum(tables.map(({ rows }) => rows)) * 1000) / Math.max(1000, now.getTime() - began);
-  const rates = [pace.rowsPerSecond, mean].filter((rate) => rate > 0);
+  const seen = sum(tables.map(({ rows, sweptKeys = 0 }) => rows + sweptKeys));
+  const mean = (seen * 1000) / Math.max(1000, now.getTime() - began);
+  const rates = [pace.batchesPerSecond * pace.rate.batchRows, mean].filter((rate) => rate > 0);
   if (rates.length === 0) return null;
   const { offPeak } = plan?.backfill ?? {};
   const share = offPeak === undefined ? 1 : Math.max(openShare(offPeak), 1 / 1440);

@@ -3,7 +3,6 @@
  * is on its way between them, if something is, cannot be known: a difference is one that stood still across two reads.
  */
 import { inPages } from '../../domain/chunk.ts';
-import { fingerprintFor } from '../../domain/digest.ts';
 import { STORES, type StoreName } from '../../domain/direction.ts';
 import { driftKindOf, type RowSight, standOf } from '../../domain/drift.ts';
 import { NO_TENANT } from '../../domain/table.ts';
@@ -15,10 +14,10 @@ import { type Migration, tableNamed } from '../migration.ts';
 import { type BeyondLimit, describeBeyond, estimateBeyond } from './beyond-limit.ts';
 import { cutTable } from './chunk-table.ts';
 import { compareSpan } from './compare-span.ts';
-import { type ComparedTable, chooseMode } from './comparison.ts';
+import { type ComparedTable, chooseMode, planFingerprint } from './comparison.ts';
 import { inHalves } from './in-halves.ts';
 import { nameColumns } from './name-columns.ts';
-import { checkMd5, unlikeTypes } from './probe-digests.ts';
+import { checkMd5 } from './probe-digests.ts';
 import type { DriftRow } from './settle-round.ts';
 
 export interface UninstalledWish {
@@ -136,6 +135,7 @@ async function beyondOf(
 
 async function planTables(migration: Migration, wish: UninstalledWish): Promise<readonly ComparedTable[]> {
   const { mode, form } = chooseMode(migration.deps, wish.mode);
+  const whole = wish.limit === null && wish.keys.length === 0;
   for (const name of wish.tables) tableNamed(migration, name);
   if (mode === 'checksum' && form === 'md5') await checkMd5(migration.deps);
   const tables: ComparedTable[] = [];
@@ -143,9 +143,9 @@ async function planTables(migration: Migration, wish: UninstalledWish): Promise<
     if (wish.tables.length > 0 && !wish.tables.includes(table.name)) continue;
     const isShared = table.tenant.kind === 'none';
     if (isShared && wish.tenants.length > 0 && !wish.tenants.includes(NO_TENANT)) continue;
-    const alike = mode === 'checksum' && form === 'fast' && (await unlikeTypes(migration.deps, table)).length === 0;
+    const fingerprint = await planFingerprint(migration.deps, table, { mode, form, whole });
     const tenants = isShared || wish.tenants.length === 0 ? null : wish.tenants;
-    tables.push({ table: table.name, fingerprint: fingerprintFor(mode, form, alike), tenants });
+    tables.push({ table: table.name, fingerprint, tenants });
   }
   return tables;
 }

@@ -1,18 +1,20 @@
 /** What a comparison is about: direction, tenants, tables and, for each table, the form of its digest. Plain data, so that it travels. */
 import {
   type CompareMode,
-  type DigestForm,
+  type DigestWish,
   type Fingerprint,
   fingerprintFor,
   isCompareMode,
   isDigestForm,
+  mayBeFast,
 } from '../../domain/digest.ts';
 import { type Direction, STORES } from '../../domain/direction.ts';
 import { type MigratedTable, NO_TENANT } from '../../domain/table.ts';
 import { type ControlRow, directionInForce } from '../../sql/compare/direction-in-force.ts';
+import { blindColumns } from '../../sql/compare/fast-form.ts';
 import type { ComparedTenants } from '../../sql/compare/scope.ts';
 import type { Deps } from '../deps.ts';
-import type { Migration } from '../migration.ts';
+import { type Migration, tableNamed } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
 import { checkMd5, unlikeTypes } from './probe-digests.ts';
 
@@ -37,10 +39,12 @@ export interface Comparison {
 
 export interface ComparisonWish {
   readonly mode: CompareMode;
-  readonly form: DigestForm;
+  readonly form: DigestWish;
   readonly tenants: readonly string[];
   /** Empty: all tables of the plan. */
   readonly tables: readonly string[];
+  /** Every row of the tables is read. Default: false. */
+  readonly whole?: boolean | undefined;
 }
 
 /**
@@ -50,7 +54,7 @@ export interface ComparisonWish {
 export async function planComparison(
   migration: Migration,
   direction: Direction,
-  { mode, form, tenants, tables }: ComparisonWish,
+  { mode, form, tenants, tables, whole = false }: ComparisonWish,
 ): Promise<Comparison> {
   const wanted = migration.tables.filter((table) => tables.length === 0 || tables.includes(table.name));
   if (mode === 'checksum' && form === 'md5') await checkMd5(migration.deps);
@@ -58,16 +62,35 @@ export async function planComparison(
   for (const table of wanted) {
     const scope = tenantsOf(table, tenants);
     if (scope !== null && scope.length === 0) continue;
-    const hashesAlike =
-      mode === 'checksum' && form === 'fast' && (await unlikeTypes(migration.deps, table)).length === 0;
     compared.push({
       table: table.name,
-      fingerprint: fingerprintFor(mode, form, hashesAlike),
+      fingerprint: await planFingerprint(migration.deps, table, { mode, form, whole }),
       tenants: scope,
     });
   }
   const states = await tenantStates(migration.deps, direction);
   return { mode, direction, tenants, leftOut: onBut(states, tenants), tables: compared };
+}
+
+export async function planFingerprint(
+  deps: Deps,
+  table: MigratedTable,
+  { mode, form, whole = false }: Pick<ComparisonWish, 'mode' | 'form' | 'whole'>,
+): Promise<Fingerprint> {
+  const hashesAlike = mayBeFast(mode, form) && (await unlikeTypes(deps, table)).length === 0;
+  return fingerprintFor(mode, form, { hashesAlike, blindColumns: blindColumns(table), whole });
+}
+
+/** Tables that a form named by a run shows less of than the plan asks for: what is equal there proves less. */
+export function tablesSeenLess(migration: Migration, { mode, tables }: Comparison, whole: boolean): readonly string[] {
+  const { mode: plannedMode, digest } = migration.deps.plan.reconcile;
+  if (mode !== 'checksum') return [];
+  return tables
+    .filter(({ table, fingerprint }) => {
+      const planned = { hashesAlike: true, blindColumns: blindColumns(tableNamed(migration, table)), whole };
+      return fingerprint.form === 'fast' && fingerprintFor(plannedMode, digest, planned).form !== 'fast';
+    })
+    .map(({ table }) => table);
 }
 
 /** Tenants that are on, without these. */
@@ -82,7 +105,7 @@ export function onBut(
  * Mode and form of a run: `count`, `checksum`, `columns`, or a form by name (`exact`, `fast`, `md5`), which means checksums of it.
  * @throws {RangeError} for anything else.
  */
-export function chooseMode(deps: Deps, mode: string | null): { readonly mode: CompareMode; readonly form: DigestForm } {
+export function chooseMode(deps: Deps, mode: string | null): { readonly mode: CompareMode; readonly form: DigestWish } {
   const { mode: planned, digest } = deps.plan.reconcile;
   if (mode === null) return { mode: planned, form: digest };
   if (isCompareMode(mode)) return { mode, form: digest };

@@ -11,7 +11,7 @@ import { again, proceed, refuse } from '../machines/step.ts';
 import { loadMigration, type Migration } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
 import { describeBeyond } from './beyond-limit.ts';
-import { type Comparison, chooseMode, currentDirection, planComparison } from './comparison.ts';
+import { type Comparison, chooseMode, currentDirection, planComparison, tablesSeenLess } from './comparison.ts';
 import { saveMark, takeMark } from './cycle-marks.ts';
 import { type Cycle, chunksKey, describeCycle, readCycle } from './cycle-store.ts';
 import { beginList, beyondLimit, continueList, describeList, isListed, readList } from './list-items.ts';
@@ -48,18 +48,27 @@ export async function planChunks(deps: Deps, run: Run, data: unknown): Promise<S
   const shapes = await readShapes(migration);
   const scope = await scopeOf(deps, run, wish, direction, { shapes, generations });
   if (scope.kind === 'nothing') return refuse([scope.why]);
-  const compared = await planComparison(migration, direction, { ...chosen, tenants: copied, tables: scope.tables });
+  const whole = scope.kind === 'full' && scope.limit === null;
+  const compared = await planComparison(migration, direction, {
+    ...chosen,
+    tenants: copied,
+    tables: scope.tables,
+    whole,
+  });
+  const seenLess = tablesSeenLess(migration, compared, whole);
   const comparison: Comparison = { ...compared, generations };
   const asked = { kind: scope.kind, windowMs: wish.windowMs, limit: wish.limit, keys: run.keys ?? [], wish: wish.kind };
   const subject = fingerprint({ comparison, shapes, plan: deps.planHash, asked });
   const left = run.dryRun ? undefined : await adoptCycle(deps, run, subject);
+  const isProof = seenLess.length === 0;
   const moves = copied.length === allCopied.length && chosen.mode !== 'count';
-  const cycle = left ?? (await startCycle(migration, run, { comparison, shapes, subject, scope, moves }));
+  const cycle = left ?? (await startCycle(migration, run, { comparison, shapes, subject, scope, isProof, moves }));
   if (!run.dryRun) await openCycle(deps, run, cycle);
   const uncopied = states.filter((state) => state.is_on && !state.copied).map((state) => state.tenant);
   return list(migration, cycle, [
     ...(scope.why === null ? [] : [scope.why]),
     ...(chosen.mode === 'count' ? ['mode count proves no row: it runs no drift clock and moves no window'] : []),
+    ...(isProof ? [] : [`counts as a sample: the plan asks for more than the form fast of ${seenLess.join(', ')}`]),
     ...comparison.tables.map(
       ({ table, fingerprint: { form, columns } }) => `${table}: ${form} over ${columns} columns`,
     ),
@@ -73,18 +82,24 @@ interface NewCycle {
   readonly shapes: Readonly<Record<string, string>>;
   readonly subject: string;
   readonly scope: Exclude<ScopeDecision, { readonly kind: 'nothing' }>;
+  /** In forms that show all that the plan asks for. */
+  readonly isProof: boolean;
   readonly moves: boolean;
 }
 
-async function startCycle(migration: Migration, run: Run, { comparison, shapes, subject, scope, moves }: NewCycle) {
+async function startCycle(
+  migration: Migration,
+  run: Run,
+  { comparison, shapes, subject, scope, isProof, moves }: NewCycle,
+) {
   const { deps } = migration;
   const id = run.dryRun ? `dry-${run.startedAt}` : run.startedAt;
-  const isWhole = scope.limit === null && (scope.kind === 'full' || scope.goesOn);
+  const isWhole = isProof && scope.limit === null && (scope.kind === 'full' || scope.goesOn);
   const cycle: Cycle = {
     id,
     startedAt: run.startedAt,
     dryRun: run.dryRun,
-    // Rows that a limit leaves out, or a window that begins behind the cycle before it, prove nothing of the rest.
+    // Rows that a limit leaves out, a window that begins behind the cycle before it, or a weaker form prove nothing of the rest.
     scopeKind: isWhole || scope.kind === 'keys' ? scope.kind : 'sample',
     comparison,
     shapes,

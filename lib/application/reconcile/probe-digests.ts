@@ -1,8 +1,9 @@
 /** What the two servers can do for a digest: which types they hash alike, and whether they compute MD5 at all. */
-import type { DigestForm } from '../../domain/digest.ts';
+import { type DigestForm, fingerprintFor, mayBeFast } from '../../domain/digest.ts';
 import { STORES, type StoreName } from '../../domain/direction.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import { SqlError } from '../../ports/sql.ts';
+import { blindColumns } from '../../sql/compare/fast-form.ts';
 import { type HashProbeRow, hashedTypes, probeHashes, probeMd5 } from '../../sql/compare/probe-hashes.ts';
 import type { Deps } from '../deps.ts';
 import type { Migration } from '../migration.ts';
@@ -35,22 +36,27 @@ export async function checkMd5({ databases }: Deps): Promise<void> {
 export interface TableDigest {
   readonly table: string;
   readonly form: DigestForm;
-  /** Why it is not the form that the plan wishes. */
+  /** Why it is not the fast form, or not the one that the plan names. */
   readonly because?: string | undefined;
 }
 
-/** The form that each table's digest gets with the plan's `reconcile.digest`. */
+/** The form that each table's digest gets in full passes with the plan's `reconcile.digest`. */
 export async function digestForms(migration: Migration): Promise<readonly TableDigest[]> {
-  const form = migration.deps.plan.reconcile.digest;
-  if (form === 'md5') await checkMd5(migration.deps);
+  const wish = migration.deps.plan.reconcile.digest;
+  if (wish === 'md5') await checkMd5(migration.deps);
   const tables: TableDigest[] = [];
   for (const table of migration.tables) {
-    const unlike = form === 'fast' ? await unlikeTypes(migration.deps, table) : [];
-    tables.push(
-      unlike.length === 0
-        ? { table: table.name, form }
-        : { table: table.name, form: 'exact', because: `the two servers hash ${unlike.join(', ')} differently` },
-    );
+    const unlike = mayBeFast('checksum', wish) ? await unlikeTypes(migration.deps, table) : [];
+    const blind = blindColumns(table);
+    const seen = { hashesAlike: unlike.length === 0, blindColumns: blind, whole: true };
+    const { form } = fingerprintFor('checksum', wish, seen);
+    const because =
+      unlike.length > 0
+        ? `the two servers hash ${unlike.join(', ')} differently`
+        : form === 'exact' && wish === 'auto'
+          ? `in full passes, because PostgreSQL's hash of ${blind.join(', ')} leaves out signs and nesting; fast in windows`
+          : undefined;
+    tables.push({ table: table.name, form, because });
   }
   return tables;
 }

@@ -1,6 +1,7 @@
 /** Phase 4, reads: the canary, the third mishap (slow reads of the target), the automatic return, and the cutover that stays. */
 
 import { clusterArn } from '../../local/adopt-plan.ts';
+import { passDriftGate } from '../cycles.ts';
 import type { Demo, DemoPhase } from '../demo.ts';
 import { DemoFailure } from '../demo.ts';
 import { lookAtRun, runUntil, seconds, startRun, tellRun } from '../runs.ts';
@@ -9,10 +10,13 @@ import { sleep } from '../watch.ts';
 export const cutoverPhase: DemoPhase = {
   title: 'Phase 4: cutover',
   about: 'reads move to the target by canary; a breaker sends them back when it is slow',
-  limitSeconds: 120,
+  limitSeconds: 180,
   run: async (demo) => {
     demo.traffic.hurryReads(HURRY.canary);
     await slowTarget(demo);
+    // Its clock wants a cycle every 15 s; the refused run may have taken longer.
+    demo.story.note('the drift gate is judged again, on a fresh cycle');
+    await passDriftGate(demo);
     await runUntil(demo, 'start cutover', 'passed');
     demo.traffic.hurryReads(1);
     const { readsBy } = demo.traffic.counts();

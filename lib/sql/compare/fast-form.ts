@@ -4,10 +4,25 @@
  * hash_record_extended multiplies by 31 and adds, and so does a sum over rows: with one seed for all, values of a column that
  * changed places between two rows would leave the sum as it was. Each row is therefore hashed with a seed made of its key.
  */
-import type { KeyColumn } from '../../domain/table.ts';
+import type { KeyColumn, MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier } from '../identifier.ts';
 import { castTo, comparedType } from './compared-types.ts';
 import { type ComparedValue, exactRecord } from './exact-form.ts';
+
+/**
+ * Columns of a table in which the fast form takes some different values for equal: documents. Critical ones are compared by value
+ * besides, whatever the form (ADR 024).
+ */
+export function blindColumns({ forward, critical }: MigratedTable): readonly string[] {
+  return forward
+    .filter(({ column, type }) => isBlindTo(type) && !critical.includes(column))
+    .map(({ column, type }) => `${column} (${type})`);
+}
+
+function isBlindTo(type: string): boolean {
+  const { base, isArray } = comparedType(type);
+  return base === 'jsonb' && !isArray;
+}
 
 /** bigint, never NULL. */
 export function fastHash(values: readonly ComparedValue[], key: readonly KeyColumn[], row: string): string {
@@ -29,7 +44,7 @@ export function fastFields(compared: ComparedValue): readonly string[] {
   if (base === 'numrange') return [typed, `lower(${typed}) < 0`, `upper(${typed}) < 0`];
   if (base === 'nummultirange') return [exactRecord([compared])];
   // jsonb_hash is blind to the sign of a number and to where a list or object ends; its text would double the time of the whole form.
-  if (base === 'jsonb') return [typed];
+  if (isBlindTo(compared.type)) return [typed];
   if (base === 'character') return [`${typed} COLLATE "C"`];
   if (kind === 'text' || kind === 'printed' || kind === 'own') return [`(${typed})::text COLLATE "C"`];
   return [typed];

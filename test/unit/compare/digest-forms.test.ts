@@ -58,6 +58,18 @@ describe('the form of a digest', () => {
     expect(await digestForms(migration)).toEqual([{ table: 'orders', form: 'fast' }]);
   });
 
+  it('is by itself exact for documents, in full passes, and says why', async () => {
+    const migration = aMigrationThat(async () => hashes('1', '2', '3'), 'auto');
+
+    expect(await digestForms(migration)).toEqual([
+      {
+        table: 'orders',
+        form: 'exact',
+        because: expect.stringMatching(/^in full passes, .* of data \(jsonb\) leaves out/),
+      },
+    ]);
+  });
+
   it('is exact where a type is hashed differently, and says which', async () => {
     const migration = aMigrationThat(async (store) => hashes('1', store === 'legacy' ? '2' : '5', '3'));
 

@@ -86,14 +86,29 @@ describe('chunks', () => {
 });
 
 describe('the form of a digest', () => {
+  const plain = { hashesAlike: true, blindColumns: [], whole: true };
+  const documents = { ...plain, blindColumns: ['data (jsonb)'] };
+  const formOf = (...asked: Parameters<typeof fingerprintFor>) => fingerprintFor(...asked).form;
+
   it('is fast only where both servers hash alike', () => {
-    expect(fingerprintFor('checksum', 'fast', true)).toEqual({ form: 'fast', columns: 'all' });
-    expect(fingerprintFor('checksum', 'fast', false)).toEqual({ form: 'exact', columns: 'all' });
-    expect(fingerprintFor('checksum', 'md5', false)).toEqual({ form: 'md5', columns: 'all' });
+    expect(fingerprintFor('checksum', 'fast', plain)).toEqual({ form: 'fast', columns: 'all' });
+    expect(formOf('checksum', 'fast', { ...plain, hashesAlike: false })).toBe('exact');
+    expect(formOf('checksum', 'auto', { ...plain, hashesAlike: false })).toBe('exact');
+    expect(formOf('checksum', 'md5', { ...plain, hashesAlike: false })).toBe('md5');
+  });
+
+  it('is by itself exact in a full pass of a table with documents, and fast in everything else', () => {
+    expect(formOf('checksum', 'auto', plain)).toBe('fast');
+    expect(formOf('checksum', 'auto', documents)).toBe('exact');
+    expect(formOf('checksum', 'auto', { ...documents, whole: false })).toBe('fast');
+  });
+
+  it('is fast for documents too where that is asked for by name', () => {
+    expect(formOf('checksum', 'fast', documents)).toBe('fast');
   });
 
   it('compares critical columns by value even when only rows are counted', () => {
-    expect(fingerprintFor('count', 'fast', true)).toEqual({ form: 'exact', columns: 'critical' });
+    expect(fingerprintFor('count', 'auto', plain)).toEqual({ form: 'exact', columns: 'critical' });
   });
 });
 

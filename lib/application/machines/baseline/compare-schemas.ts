@@ -39,11 +39,12 @@ async function noteDigests(deps: Deps): Promise<readonly string[]> {
   const migration = await loadMigration(deps);
   const tables = await digestForms(migration);
   const unindexed = await missingKeyIndexes(migration);
-  const asWished = tables.filter(({ because }) => because === undefined);
+  const asWished = Map.groupBy(
+    tables.filter(({ because }) => because === undefined),
+    ({ form }) => form,
+  );
   return [
-    ...(asWished.length === 0
-      ? []
-      : [`${deps.plan.reconcile.digest} digests for ${asWished.map(({ table }) => table).join(', ')}`]),
+    ...[...asWished].map(([form, like]) => `${form} digests for ${like.map(({ table }) => table).join(', ')}`),
     ...tables.flatMap(({ table, form, because }) =>
       because === undefined ? [] : [`${form} digests for ${table}: ${because}`],
     ),
