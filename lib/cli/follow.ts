@@ -1,11 +1,11 @@
 /** Starting and following a run, for every command that does: progress on stderr, the end as the answer. */
+import { commandOf } from '../application/operate/command-of.ts';
 import { type FollowedRun, followRun, type RunEvent } from '../application/operate/follow-run.ts';
 import { formatSpan } from '../application/operate/format-span.ts';
 import type { Operator } from '../application/operate/operator.ts';
 import type { RunView } from '../application/operate/run-view.ts';
 import { type StartRequest, startMachine } from '../application/operate/start-machine.ts';
 import type { OptionRow } from './command.ts';
-import { commandOf } from './command-of.ts';
 import type { Answer, Context } from './context.ts';
 import { EXIT, EXIT_OF_RUN } from './exit-codes.ts';
 import type { Input } from './input.ts';
@@ -39,33 +39,23 @@ export async function startAndFollow(
   const operator = await context.open();
   const { run, next } = await startMachine(operator, request);
   if (!wantsToWait(context, input)) return { payload: { run, waitsFor: null, next }, exit: EXIT.done };
-  const answer = await follow(context, operator, run);
-  return { ...answer, payload: { ...answer.payload, next: nextOf(operator, request, answer.payload) } };
+  return follow(context, operator, run, request.repairJob == null ? commandOf(request) : undefined);
 }
 
-/**
- * Where the same machine comes next, it is for the same tenants, tables and rows: what a dry run showed of one tenant must not be
- * done to all of them by a line that was copied. The differences of a dry run are not on record: they cannot be shown.
- */
-function nextOf({ command }: Operator, request: StartRequest, { run, next }: RunAnswer): string {
-  const { machine, from, dryRun, repairJob } = request;
-  if (repairJob != null) return next;
-  // The placeholder stands where the run ended before it was recorded.
-  const again = machine === 'rollback' ? [`rollback ${from ?? ''}`, 'rollback <machine>'] : [`start ${machine}`];
-  const isBare = again.some((text) => next === command(text) || next === command(`${text} --dry-run`));
-  const isTried = dryRun && run.state === 'differences';
-  if (!isTried && !isBare) return next;
-  const isAgain = dryRun && (run.state === 'refused' || run.state === 'failed');
-  return command(`${commandOf(request)}${isAgain ? ' --dry-run' : ''}`);
-}
-
-export async function follow(context: Context, operator: Operator, run: RunView): Promise<Answer<RunAnswer>> {
+/** @param asked what was typed to start it, where that is known. */
+export async function follow(
+  context: Context,
+  operator: Operator,
+  run: RunView,
+  asked?: string,
+): Promise<Answer<RunAnswer>> {
   const progress = startProgress(context.terminal);
   const interrupted = context.interrupted();
   progress.note(`${run.dryRun ? 'dry run of ' : ''}${run.machine}: ${run.id}`);
   progress.say(`${run.machine}: starting`);
   try {
     const followed = await followRun(operator, run.machine, run.execution, {
+      asked,
       pollMs: POLL_MS,
       signal: interrupted,
       onEvent: (event) => tell(progress, run, event),

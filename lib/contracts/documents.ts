@@ -64,6 +64,8 @@ export interface RunDocument {
   readonly scope: readonly string[];
   readonly dryRun: boolean;
   readonly from: WayBack | null;
+  /** What would be typed to ask for the same, without `--dry-run` and `--plan`; absent: the input was wrong, or asked for a repair. */
+  readonly command?: string | undefined;
   readonly requestedBy: string;
   readonly startedAt: string;
   readonly step: string;

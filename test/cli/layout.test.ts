@@ -2,8 +2,9 @@
 import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 import { expect, test } from 'vitest';
-import { counted, facts, shortArns, table, wrap } from '../../lib/cli/render/layout.ts';
+import { facts, shortArns, table, wrap } from '../../lib/cli/render/layout.ts';
 import { columnsOf, type Paint } from '../../lib/cli/terminal.ts';
+import { counted } from '../../lib/domain/counted.ts';
 
 const PLAIN: Paint = pc.createColors(false);
 const UUID = '["1b6453892473a467d07372d45eb05abc2031647a"]';

@@ -130,7 +130,7 @@ describe('audit', () => {
     const result = await untilAnswered(audit, shop);
 
     const reasons = result.reasons.join('\n');
-    expect(reasons).toContain('lines: 1 rows without a parent by lines_order_id_fkey; keys [999, 1]');
+    expect(reasons).toContain('lines: 1 row without a parent by lines_order_id_fkey; keys [999, 1]');
     expect(reasons).toContain(
       'orders: the unique index orders_reference_key (reference) of legacy is missing in the target',
     );

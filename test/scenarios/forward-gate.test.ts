@@ -5,6 +5,9 @@ import { fenceStore, installCapture, installSchemas } from '../../lib/applicatio
 import { begin } from '../../lib/application/machines/begin.ts';
 import { dualWriteMachine } from '../../lib/application/machines/dual-write/machine.ts';
 import { watch } from '../../lib/application/machines/dual-write/watch.ts';
+import { finish } from '../../lib/application/machines/finish.ts';
+import { runId } from '../../lib/application/machines/run-record.ts';
+import { viewRun } from '../../lib/application/operate/run-view.ts';
 import { drainDirection } from '../../lib/application/switch/drain.ts';
 import { turnOff, turnOn } from '../../lib/application/tenants/exposure.ts';
 import type { StepResult } from '../../lib/contracts/machine-io.ts';
@@ -154,7 +157,7 @@ describe('a scope', () => {
       step: 'begin',
       begin: {
         input: { plan: 'test', scope, dryRun: true },
-        execution: `run-of-${scope.join()}`,
+        execution: `run-of-${scope[0]}`,
         startedAt: '2026-01-05T12:00:00.000Z',
       },
     });
@@ -163,6 +166,27 @@ describe('a scope', () => {
     const result = await started(['region:eu']);
 
     expect(result.run?.scope).toEqual(['acme']);
+  });
+
+  it('stays what was asked for in the command that comes after a dry run', async () => {
+    const { run } = await started(['region:eu']);
+    if (run == null) throw new Error('begin answers with its run');
+
+    const output = await finish(dualWriteMachine, notes.deps, run, { step: 'finish', run, outcome: 'passed' });
+
+    expect(output.next).toBe('npx crossfade start dual-write --region eu --plan test');
+    const stored = await notes.deps.documents.get('run', runId(run));
+    expect(viewRun(stored?.value, undefined).next).toBe('start dual-write --region eu');
+  });
+
+  it('is refused when its tenants are more than Step Functions hand on, with what to do', async () => {
+    const tenants = Array.from({ length: 3_000 }, (_, n) => `00000000-0000-4000-8000-${`${n}`.padStart(12, '0')}`);
+
+    const result = await started(tenants);
+
+    expect(result.proceed).toBe(false);
+    expect(result.reasons.at(-1)).toMatch(/ids of 3000 tenants take 117001 bytes, .* name some of them/);
+    expect(JSON.stringify(result.run).length).toBeLessThan(1_000);
   });
 
   it('is refused when nobody is in the region', async () => {

@@ -246,7 +246,7 @@ describe('a cycle', () => {
       },
     });
 
-    expect(notes).toContain('repaired 0 of 1 rows');
+    expect(notes).toContain('repaired 0 of 1 row');
     expect((await shop.target.query('SELECT note FROM orders WHERE id = 9')).rows).toEqual([{ note: 'rogue' }]);
     await shop.legacy.query(`UPDATE orders SET note = '' WHERE id = 9`);
   });

@@ -141,7 +141,7 @@ describe('the way back of one tenant', () => {
     const result = await rollBack(test);
 
     expect(result.proceed).toBe(true);
-    expect(result.notes.join('\n')).toMatch(/orders: 1 rows of acme left: rows of .* that stay refer to it/);
+    expect(result.notes.join('\n')).toMatch(/orders: 1 row of acme left: rows of .* that stay refer to it/);
     expect(await target(test, 'SELECT id FROM orders')).toEqual([{ id: '1' }]);
     expect(await target(test, 'SELECT id FROM notes')).toEqual([{ id: '7' }]);
   });
@@ -389,9 +389,9 @@ describe('a dry run of the way back', () => {
     for (const step of [closeTenants, drainTenants, eraseTenants, verifyErased])
       notes.push(...(await runToEnd(test.deps, step, { ...SCOPE, dryRun: true })).notes);
 
-    expect(notes).toContain('orders: would erase 1 rows of acme');
-    expect(notes).toContain('lines: would erase 1 rows of acme');
-    expect(notes).toContain('orders: would restore 1 rows of acme');
+    expect(notes).toContain('orders: would erase 1 row of acme');
+    expect(notes).toContain('lines: would erase 1 row of acme');
+    expect(notes).toContain('orders: would restore 1 row of acme');
     expect(notes).toContain('orders [3] of acme: rows of public.notes that stay refer to it');
     expect(await target(test, ALL)).toEqual(before);
     expect((await test.legacy.query(`SELECT is_on FROM crossfade.tenant_state WHERE tenant = 'acme'`)).rows).toEqual([

@@ -1,5 +1,6 @@
 /** Step `copy`: history in key order, page by page, at the plan's rate and inside its window; then rows that legacy does not have are removed by key. */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { counted } from '../../domain/counted.ts';
 import type { MigratedTable } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
 import { again, proceed } from '../machines/step.ts';
@@ -68,7 +69,7 @@ function childrenFirst(tables: readonly MigratedTable[]) {
 }
 
 function describeTable({ table, rows, batches, removed, failures }: TableProgress): string {
-  return `${table}: ${rows} rows in ${batches} batches, ${removed} removed, ${failures} failed`;
+  return `${table}: ${counted(rows, 'row')} in ${batches} batches, ${removed} removed, ${failures} failed`;
 }
 
 function notesOf(governor: Governor): readonly string[] {

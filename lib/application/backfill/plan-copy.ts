@@ -1,6 +1,8 @@
 /** Step `plan-copy`: which tenants are copied, and what it will take. Progress of an earlier run is kept while these are the same. */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { counted } from '../../domain/counted.ts';
 import { forecastSeconds } from '../../domain/pacing.ts';
+import { someTenants } from '../../domain/some-tenants.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { TenantStateRow } from '../../sql/tenants/tenant-state.ts';
 import type { Deps } from '../deps.ts';
@@ -43,13 +45,13 @@ export async function planCopy(deps: Deps, run: Run): Promise<StepResult> {
   const notes = [
     tenants.length === 0
       ? 'every tenant of the scope is copied already'
-      : `copies ${migration.tables.length} tables of ${tenants.map(({ tenant }) => tenant).join(', ')}`,
+      : `copies ${counted(migration.tables.length, 'table')} of ${someTenants(tenants.map(({ tenant }) => tenant))}`,
     ...(later.length === 0 ? [] : [`finishes what an earlier run began; ${later.join(', ')} wait for the next run`]),
   ];
   for (const table of migration.tables) {
     const progress = await readProgress(deps, table.name, tenants);
     if (progress.after !== null && !progress.done)
-      notes.push(`${table.name}: goes on after ${progress.rows} rows of an earlier run`);
+      notes.push(`${table.name}: goes on after ${counted(progress.rows, 'row')} of an earlier run`);
     if (progress.total !== undefined) continue;
     const names = tenants.map(({ tenant }) => tenant);
     const { total, estimated } = await sizeTable(migration, table, names);
@@ -109,7 +111,7 @@ async function forecast(migration: Migration, run: Run): Promise<StepResult> {
     const { total, estimated, bytesEach } = await sizeTable(migration, table, scope);
     const found = total ?? 0;
     notes.push(
-      `${table.name}: ${total === null ? 'a number of rows that is not known' : `${estimated ? 'about ' : ''}${found} rows`}`,
+      `${table.name}: ${total === null ? 'a number of rows that is not known' : `${estimated ? 'about ' : ''}${counted(found, 'row')}`}`,
     );
     rows += found;
     batches += Math.ceil(found / rate.batchRows);
@@ -120,7 +122,7 @@ async function forecast(migration: Migration, run: Run): Promise<StepResult> {
   const open = offPeak === undefined ? '' : `, only in the off-peak window (${describeWindow(migration.deps)})`;
   const slowest = formatSpan(seconds * 1000 * SLOWEST);
   notes.push(
-    `dry run: ${rows} rows in ${batches} batches of ${rate.batchRows}, at least ${seconds} s at ${rate.batchesPerSecond} batches a second (${rate.batchRows * rate.batchesPerSecond} rows a second), ${slowest} where the target holds it to an eighth${open}; about ${Math.ceil(bytes / 1_048_576)} MiB of WAL; nothing was written`,
+    `dry run: ${counted(rows, 'row')} in ${batches} batches of ${rate.batchRows}, at least ${seconds} s at ${rate.batchesPerSecond} batches a second (${rate.batchRows * rate.batchesPerSecond} rows a second), ${slowest} where the target holds it to an eighth${open}; about ${Math.ceil(bytes / 1_048_576)} MiB of WAL; nothing was written`,
   );
   return proceed({ data: { tenants: [] } satisfies CopyData, notes });
 }

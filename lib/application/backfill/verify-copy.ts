@@ -1,6 +1,7 @@
 /** Step `verify-copy`: exact digests of what was copied, in both stores; rows in flight are read again. Only then do the tenants count as copied. */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import { inPages } from '../../domain/chunk.ts';
+import { counted } from '../../domain/counted.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import { type GateDecision, judgeGate } from '../../domain/gate.ts';
 import type { Deps } from '../deps.ts';
@@ -58,7 +59,7 @@ export async function verifyCopy(deps: Deps, run: Run, data: unknown): Promise<S
       threshold: 0,
       comparison: 'equals',
       unit: 'rows',
-      source: `exact digests of ${result.rows} rows in ${result.tables.length} tables of both stores`,
+      source: `exact digests of ${counted(result.rows, 'row')} in ${counted(result.tables.length, 'table')} of both stores`,
       measuredAt: deps.clock.now(),
       details: [
         ...remaining
@@ -161,5 +162,5 @@ function describe(table: string, rowKey: string, kind: string, columns: readonly
 }
 
 function describePass({ rows, tables, drift, inFlight }: PassResult): string {
-  return `${rows} rows of ${tables.length} tables compared exactly: ${drift.length} differed and were read afresh, ${inFlight} in flight`;
+  return `${counted(rows, 'row')} of ${counted(tables.length, 'table')} compared exactly: ${drift.length} differed and were read afresh, ${inFlight} in flight`;
 }

@@ -1,6 +1,7 @@
 /** Asking a person: the task token stays in the control table, an approval id is handed out (design §5). */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
+import { someTenants } from '../../domain/some-tenants.ts';
 import type { Deps } from '../deps.ts';
 import { repairQuestion } from '../repair/question.ts';
 import { leaveMachine } from './hold.ts';
@@ -39,8 +40,8 @@ export async function askApproval(deps: Deps, run: Run, taskToken: string | unde
       question:
         about?.question ??
         (run.machine === 'rollback'
-          ? `Roll back ${run.from} for ${run.scope.join(', ')}?`
-          : `Go on with ${run.machine} for ${run.scope.join(', ')}?`),
+          ? `Roll back ${run.from} for ${someTenants(run.scope)}?`
+          : `Go on with ${run.machine} for ${someTenants(run.scope)}?`),
       evidenceHash: about?.evidenceHash ?? fingerprint(evidence),
       taskToken,
     },

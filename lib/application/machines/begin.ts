@@ -10,9 +10,11 @@ import { isScopeWish, SCOPE_KINDS } from '../../domain/cycle-scope.ts';
 import { sourceOf } from '../../domain/direction.ts';
 import type { GateDecision } from '../../domain/gate.ts';
 import { type Machine, WAYS_BACK } from '../../domain/phase.ts';
+import { someTenants } from '../../domain/some-tenants.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
 import { loadMigration } from '../migration.ts';
+import { commandOf } from '../operate/command-of.ts';
 import { recordPlan } from '../operate/deployed-plan.ts';
 import { PlanMismatch } from '../read-tables.ts';
 import { directionInForce } from '../switch/authority.ts';
@@ -46,7 +48,9 @@ export async function begin(definition: MachineDefinition, deps: Deps, event: St
     requestedBy: input.requestedBy ?? 'unknown',
     startedAt,
   };
-  await startRunDocument(deps, run);
+  const isAskedAgain = problems.length === 0 && run.repairJob == null;
+  const asked = { ...input, machine, scope: input.scope ?? [], dryRun: run.dryRun };
+  await startRunDocument(deps, run, isAskedAgain ? commandOf(asked) : undefined);
   const refusal = async (reasons: readonly string[], gates: readonly GateDecision[] = []): Promise<StepResult> => {
     await noteStep(deps, run, 'begin', [], gates, reasons);
     await recordEvidence(deps, run, gates);
@@ -69,7 +73,7 @@ export async function begin(definition: MachineDefinition, deps: Deps, event: St
       gates,
     );
   await openMachine(deps, run);
-  await noteStep(deps, run, 'begin', [`scope: ${run.scope.join(', ')}`], gates);
+  await noteStep(deps, run, 'begin', [`scope: ${someTenants(run.scope)}`], gates);
   await recordEvidence(deps, run, gates);
   return { ...proceed({ gates }), run };
 }
@@ -107,6 +111,14 @@ function scopeProblems({ scopeKind, windowMs, limit, keys, tables = [] }: Machin
   return problems;
 }
 
+/**
+ * The scope goes from step to step (Step Functions: 256 KB), and stands in documents of 400 KB with the time of each tenant beside
+ * it: 2500 uuids.
+ */
+const MOST_SCOPE_BYTES = 100_000;
+/** Tenants without rows that are named one by one. */
+const MOST_UNKNOWN = 20;
+
 /** All tenants unless the input names some. A catalogue that does not fit the plan leaves the shared tenant; baseline says what is wrong. */
 async function resolveScope(deps: Deps, input: MachineInput, problems: string[]): Promise<readonly string[]> {
   const wanted = expandRegions(deps, Array.isArray(input.scope) ? input.scope : [], problems);
@@ -114,8 +126,16 @@ async function resolveScope(deps: Deps, input: MachineInput, problems: string[])
     const migration = await loadMigration(deps);
     const known = await allTenants(migration, sourceOf(await directionInForce(deps)));
     const scope = wanted.length === 0 ? [...new Set([...known, ...(await exposedOf(deps, input))])] : wanted;
-    for (const tenant of wanted) {
-      if (!known.includes(tenant)) problems.push(`tenant ${tenant} owns no rows and is not named in the plan`);
+    const unknown = wanted.filter((tenant) => !known.includes(tenant));
+    for (const tenant of unknown.slice(0, MOST_UNKNOWN))
+      problems.push(`tenant ${tenant} owns no rows and is not named in the plan`);
+    if (unknown.length > MOST_UNKNOWN) problems.push(`and ${unknown.length - MOST_UNKNOWN} more tenants that own none`);
+    const bytes = Buffer.byteLength(JSON.stringify(scope));
+    if (bytes > MOST_SCOPE_BYTES) {
+      problems.push(
+        `the ids of ${scope.length} tenants take ${bytes} bytes, more than the ${MOST_SCOPE_BYTES} that one execution carries; name some of them with --tenant, or those of a --region`,
+      );
+      return [NO_TENANT];
     }
     return scope.length === 0 ? [NO_TENANT] : scope;
   } catch (error) {

@@ -34,7 +34,7 @@ export async function finish(
     gates,
     notes,
     reasons,
-    next: nextCommand(definition, run, outcome),
+    next: nextCommand(definition, run, outcome, stored?.value.command),
   };
 }
 
@@ -138,10 +138,12 @@ export async function forgetPassed(deps: Deps, from: WayBack, scope: readonly st
   }
 }
 
-function nextCommand(definition: MachineDefinition, run: Run, outcome: Outcome): string {
+/** @param asked what the run's document says would ask for the same. */
+function nextCommand(definition: MachineDefinition, run: Run, outcome: Outcome, asked: string | undefined): string {
   const plan = ` --plan ${run.plan}`;
   if (outcome === 'refused') return `npx crossfade runs ${run.execution.split(':').at(-1)}${plan}`;
   if (outcome === 'halted') return `npx crossfade resume${plan}`;
-  if (run.dryRun) return `npx crossfade ${run.from === null ? `start ${run.machine}` : `rollback ${run.from}`}${plan}`;
+  const bare = run.from === null ? `start ${run.machine}` : `rollback ${run.from}`;
+  if (run.dryRun) return `npx crossfade ${asked ?? bare}${plan}`;
   return `${definition.next}${plan}`;
 }

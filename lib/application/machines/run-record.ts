@@ -8,7 +8,7 @@ export function runId(run: Pick<Run, 'machine' | 'execution'>): string {
   return `${run.machine}#${run.execution.split(':').at(-1)}`;
 }
 
-export async function startRunDocument(deps: Deps, run: Run): Promise<void> {
+export async function startRunDocument(deps: Deps, run: Run, command: string | undefined): Promise<void> {
   const { execution, machine, scope, dryRun, from, requestedBy, startedAt } = run;
   const document: RunDocument = {
     execution,
@@ -16,6 +16,7 @@ export async function startRunDocument(deps: Deps, run: Run): Promise<void> {
     scope,
     dryRun,
     from,
+    ...(command === undefined ? {} : { command }),
     requestedBy,
     startedAt,
     step: 'begin',

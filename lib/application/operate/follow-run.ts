@@ -1,7 +1,6 @@
 /** Watches one execution until it ends or waits for a person, and tells each new step on the way. */
 import type { ApprovalDocument, Mark, RunDocument } from '../../contracts/documents.ts';
 import type { Machine } from '../../domain/phase.ts';
-import type { Execution } from '../../ports/workflow.ts';
 import type { Operator } from './operator.ts';
 import { nextCommand } from './read-runs.ts';
 import { executionName, type RunView, runDocumentId, viewRun } from './run-view.ts';
@@ -31,6 +30,8 @@ export interface FollowedRun {
 }
 
 export interface FollowOptions {
+  /** What was typed to start it, without `--dry-run`. */
+  readonly asked?: string | undefined;
   readonly pollMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent: (event: RunEvent) => void;
@@ -48,9 +49,10 @@ export async function followRun(
     const execution = await operator.workflow.describe(arn);
     const document = (await operator.documents.get('run', id))?.value;
     const news = tell(document, told, options);
-    if (execution.status !== 'running') return ended(operator, document, execution);
+    if (execution.status !== 'running') return ended(operator, viewRun(document, execution, options.asked));
     const waitsFor = await findWait(operator, arn);
-    if (waitsFor !== null || options.signal?.aborted === true) return stopped(operator, document, execution, waitsFor);
+    if (waitsFor !== null || options.signal?.aborted === true)
+      return stopped(operator, viewRun(document, execution, options.asked), waitsFor);
     if (!news)
       options.onEvent({
         kind: 'still',
@@ -78,18 +80,11 @@ function tell(document: RunDocument | undefined, told: Map<string, ReadonlySet<s
   return news;
 }
 
-function ended(operator: Operator, document: RunDocument | undefined, execution: Execution): FollowedRun {
-  const run = viewRun(document, execution);
+function ended(operator: Operator, run: RunView): FollowedRun {
   return { run, waitsFor: null, next: nextCommand(operator, run) };
 }
 
-function stopped(
-  operator: Operator,
-  document: RunDocument | undefined,
-  execution: Execution,
-  waitsFor: FollowedRun['waitsFor'],
-): FollowedRun {
-  const view = viewRun(document, execution);
+function stopped(operator: Operator, view: RunView, waitsFor: FollowedRun['waitsFor']): FollowedRun {
   const run: RunView = waitsFor === null ? view : { ...view, state: 'waiting' };
   if (waitsFor?.approval !== undefined)
     return { run, waitsFor, next: operator.command(`approve ${waitsFor.approval} --comment "<why>"`) };

@@ -50,8 +50,15 @@ export function executionName(arn: string): string {
   return arn.slice(arn.lastIndexOf(':') + 1);
 }
 
-/** Either side may be missing: the document before `begin` has run, the execution after Step Functions has forgotten it (90 days). */
-export function viewRun(document: RunDocument | undefined, execution: Execution | undefined): RunView {
+/**
+ * Either side may be missing: the document before `begin` has run, the execution after Step Functions has forgotten it (90 days).
+ * @param asked what was typed to start it, where that is known, for a run that its document does not tell of.
+ */
+export function viewRun(
+  document: RunDocument | undefined,
+  execution: Execution | undefined,
+  asked?: string | undefined,
+): RunView {
   const machine = document?.machine ?? execution?.machine ?? 'baseline';
   const arn = document?.execution ?? execution?.arn ?? '';
   const state = stateOf(document, execution);
@@ -76,7 +83,16 @@ export function viewRun(document: RunDocument | undefined, execution: Execution 
     notes: execution?.output?.notes ?? [],
     reasons,
     error: state === 'failed' ? (document?.error ?? execution?.error ?? describeEnd(execution)) : null,
-    next: nextOf({ machine, from, state, id, dryRun, reasons, answered: execution?.output?.next }),
+    next: nextOf({
+      machine,
+      from,
+      state,
+      id,
+      dryRun,
+      reasons,
+      asked: document?.command ?? asked,
+      answered: execution?.output?.next,
+    }),
   };
 }
 
@@ -99,28 +115,34 @@ function reasonsOf(document: RunDocument | undefined, execution: Execution | und
 }
 
 interface Ending extends Pick<RunView, 'machine' | 'from' | 'state' | 'id' | 'dryRun' | 'reasons'> {
+  readonly asked: string | undefined;
   /** The execution's own answer. */
   readonly answered: string | undefined;
 }
 
-function nextOf({ machine, from, state, id, dryRun, reasons, answered }: Ending): string {
-  const again = machine === 'rollback' ? `rollback ${from ?? '<machine>'}` : `start ${machine}`;
+/**
+ * Where the same machine comes next, it is for the same tenants, tables and rows: what a dry run showed of one tenant must not be
+ * done to all of them by a line that was copied. The differences of a dry run are not on record: they cannot be shown.
+ */
+function nextOf({ machine, from, state, id, dryRun, reasons, asked, answered }: Ending): string {
+  const done = asked ?? (machine === 'rollback' ? `rollback ${from ?? '<machine>'}` : `start ${machine}`);
+  const again = dryRun ? `${done} --dry-run` : done;
   switch (state) {
     case 'running':
     case 'waiting':
       return `runs ${id} --wait`;
     case 'failed':
-      return dryRun ? `${again} --dry-run` : again;
+      return again;
     case 'halted':
       return 'resume';
     case 'refused':
       return commandIn(reasons) ?? again;
     case 'differences':
-      return 'drift show';
+      return dryRun ? done : 'drift show';
     case 'rolled-back':
-      return dryRun ? again : 'status';
+      return dryRun ? done : 'status';
     case 'passed':
-      return dryRun ? again : (answered ?? afterPassing(machine));
+      return dryRun ? done : (answered ?? afterPassing(machine));
   }
 }
 

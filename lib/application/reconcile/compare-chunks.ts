@@ -1,5 +1,6 @@
 /** Step `compare-chunks`: one batch of the Distributed Map. An item that has a result is not read again, so a redriven cycle goes on. */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { counted } from '../../domain/counted.ts';
 import { sourceOf } from '../../domain/direction.ts';
 import { SqlError } from '../../ports/sql.ts';
 import type { Deps } from '../deps.ts';
@@ -22,7 +23,7 @@ export async function compareChunks(deps: Deps, _run: Run, data: unknown): Promi
     await saveResult(deps.objects, item, await compareOne(migration, cycle, item));
     compared += 1;
   }
-  return proceed({ notes: [`compared ${compared} of ${items.length} chunks`] });
+  return proceed({ notes: [`compared ${compared} of ${counted(items.length, 'chunk')}`] });
 }
 
 async function compareOne(migration: Migration, cycle: Cycle, item: ChunkItem): Promise<StoredChunk> {

@@ -1,5 +1,6 @@
 /** Lists the items of a cycle, spans or pages of keys, in parts in the bucket: bounded in time and memory, and resumable. */
 import { inPages } from '../../domain/chunk.ts';
+import { counted } from '../../domain/counted.ts';
 import { chunksPerSpan } from '../../domain/cycle-scope.ts';
 import { STORES, sourceOf } from '../../domain/direction.ts';
 import type { ObjectStore } from '../../ports/objects.ts';
@@ -87,7 +88,11 @@ export async function beyondLimit(
 }
 
 export function describeList({ chunks, keys }: ListState): string {
-  return keys === 0 ? `${chunks} chunks` : chunks === 0 ? `${keys} keys` : `${chunks} chunks and ${keys} keys`;
+  return keys === 0
+    ? `${counted(chunks, 'chunk')}`
+    : chunks === 0
+      ? `${counted(keys, 'key')}`
+      : `${counted(chunks, 'chunk')} and ${counted(keys, 'key')}`;
 }
 
 /** Goes on until the list is complete or `until` has come; at least one part is listed. */

@@ -3,6 +3,7 @@
  * step stops in time, answers `again`, and goes on where it stood, in the next execution too.
  */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { counted } from '../../domain/counted.ts';
 import { callsAtOnce, chooseScope, itemsPerCall } from '../../domain/cycle-scope.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import { NO_TENANT } from '../../domain/table.ts';
@@ -125,7 +126,7 @@ async function list(migration: Migration, cycle: Cycle, notes: readonly string[]
   const listed: Cycle = { ...cycle, chunks: state.items, ...(beyond === undefined ? {} : { beyondLimit: beyond }) };
   await describeCycle(deps.objects, listed);
   const { tables, tenants, mode } = cycle.comparison;
-  const what = `${describeList(state)} of ${tables.length} tables, ${tenants.length} tenants, mode ${mode}, scope ${cycle.scopeKind}`;
+  const what = `${describeList(state)} of ${counted(tables.length, 'table')}, ${counted(tenants.length, 'tenant')}, mode ${mode}, scope ${cycle.scopeKind}`;
   const { reconcile, pools } = deps.plan;
   return proceed({
     data: {

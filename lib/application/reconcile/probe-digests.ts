@@ -15,7 +15,7 @@ export async function unlikeTypes({ databases }: Deps, table: MigratedTable): Pr
     STORES.map(async (store) => {
       const [row] = await databases.open(store, 'compare').query<HashProbeRow>(probeHashes(types));
       // The statement builds the list itself.
-      return JSON.parse(row?.hashes ?? '[]') as readonly string[];
+      return (JSON.parse(row?.hashes ?? '[]') as unknown[]).flat(Infinity) as readonly string[];
     }),
   );
   return types.filter((_, index) => legacy?.[index] === undefined || legacy[index] !== target?.[index]);

@@ -1,6 +1,7 @@
 /** What a person is told of a repair before it is decided: counts, tables, columns, and where to read the whole plan. */
 import type { RepairDocument } from '../../contracts/documents.ts';
 import type { Run } from '../../contracts/machine-io.ts';
+import { counted } from '../../domain/counted.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Deps } from '../deps.ts';
 import { findRepair } from './repair-store.ts';
@@ -36,7 +37,7 @@ export function describeRepair({ id, rows, tables, decisions, direction }: Repai
   );
   const columns = [...new Set(decisions.map(({ table, column }) => `${table}.${column}`))];
   return [
-    `${id}: ${rows} rows of ${store}`,
+    `${id}: ${counted(rows, 'row')} of ${store}`,
     ...actions,
     ...(columns.length === 0 ? [] : [`columns ${columns.slice(0, 20).join(', ')}${columns.length > 20 ? ', …' : ''}`]),
   ];

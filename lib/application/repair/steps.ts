@@ -5,6 +5,7 @@
  */
 import type { RepairDocument } from '../../contracts/documents.ts';
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { counted } from '../../domain/counted.ts';
 import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Deps } from '../deps.ts';
 import { takeMachine } from '../machines/hold.ts';
@@ -95,7 +96,7 @@ export async function repair(deps: Deps, run: Run, data: unknown): Promise<StepR
   const { done, progress } = await runRepair(migration, artefact, before, { until, dryRun: run.dryRun });
   const answer: RepairData = { ...handed, progress, repaired: run.dryRun ? {} : progress.repaired };
   const word = run.dryRun ? 'would repair' : 'repaired';
-  const notes = [`${word} ${progress.outcomes.repaired} of ${document.rows} rows`, ...progress.reasons];
+  const notes = [`${word} ${progress.outcomes.repaired} of ${counted(document.rows, 'row')}`, ...progress.reasons];
   if (!done) return again(0, { data: answer, notes });
   if (!run.dryRun) await endRepair(deps, run, document, progress);
   return proceed({ data: answer, notes });
@@ -128,7 +129,7 @@ async function askFor(deps: Deps, run: Run, document: RepairDocument | string): 
   const required = !run.dryRun && isApprovalWanted(deps, document) && document.approval === undefined;
   if (required && document.state === 'planned') await updateRepair(deps, document.id, { state: 'awaiting-approval' });
   const { rows, cap, id } = document;
-  const waits = `repair ${id} of ${rows} rows (the cap is ${cap}) waits for an approval`;
+  const waits = `repair ${id} of ${counted(rows, 'row')} (the cap is ${cap}) waits for an approval`;
   return proceed({
     data: { approvalRequired: required },
     notes: [...describeRepair(document), ...(required ? [waits] : [])],
@@ -145,7 +146,7 @@ function mayGoOn({ state, ranBy }: RepairDocument, run: Run): boolean {
 
 function describeWait({ id, rows, cap, state }: RepairDocument): string {
   const next = state === 'awaiting-approval' ? 'approvals' : `repair run ${id}`;
-  return `repair ${id} of ${rows} rows (the cap is ${cap}) needs an approval, and the cycle waits for none; run: npx crossfade ${next}`;
+  return `repair ${id} of ${counted(rows, 'row')} (the cap is ${cap}) needs an approval, and the cycle waits for none; run: npx crossfade ${next}`;
 }
 
 async function endRepair(deps: Deps, run: Run, document: RepairDocument, progress: RepairProgress): Promise<void> {
@@ -153,7 +154,7 @@ async function endRepair(deps: Deps, run: Run, document: RepairDocument, progres
   const at = deps.clock.now().toISOString();
   const { id, rows, hash } = document;
   const left = rows - outcomes.repaired - outcomes.converged;
-  const note = `repair ${id}: ${outcomes.repaired} of ${rows} rows repaired, ${outcomes.converged} were equal by then, ${left} left; plan ${hash.slice(0, 12)}`;
+  const note = `repair ${id}: ${outcomes.repaired} of ${counted(rows, 'row')} repaired, ${outcomes.converged} were equal by then, ${left} left; plan ${hash.slice(0, 12)}`;
   // First: a repair that is done is not done again, and would be missing in the audit for ever.
   await deps.documents.put(
     'evidence',

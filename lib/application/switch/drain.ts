@@ -1,5 +1,6 @@
 /** Waiting behind a fence until everything captured has ended (protocol §9.2): parked and dead-lettered events block. */
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
+import { counted } from '../../domain/counted.ts';
 import { type Direction, receiverOf } from '../../domain/direction.ts';
 import { judgeGate } from '../../domain/gate.ts';
 import { takeRepairs } from '../../sql/repair/repair-queue.ts';
@@ -24,7 +25,7 @@ export async function drainDirection(deps: Deps, run: Run, direction: Direction,
     await ensureRelay(deps, direction);
     return again(Math.ceil(Math.max(LOOK_EVERY_SECONDS, deps.plan.switchover.drainTimeout / 1000 / MOST_LOOKS)), {
       data: { since },
-      notes: [`${undelivered} events left, the oldest ${health.oldestMs} ms old`],
+      notes: [`${counted(undelivered, 'event')} left, the oldest ${health.oldestMs} ms old`],
     });
   }
   const measuredAt = new Date(health.at);

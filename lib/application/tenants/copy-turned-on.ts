@@ -2,6 +2,8 @@
  * A tenant that a flag turned on at run time counts as on only when its rows are copied under G, deletes included (protocol §5.3,
  * steps iv and v). The backfill machine does that; where no operator is about to start it, the controller does.
  */
+
+import { someTenants } from '../../domain/some-tenants.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Deps } from '../deps.ts';
 import { tenantStates } from './exposure.ts';
@@ -31,7 +33,7 @@ export async function copyTurnedOn(deps: Deps): Promise<readonly string[]> {
     const executions = await deps.workflow.list(machine, LATEST);
     if (executions.some(({ status }) => status === 'running')) return [];
   }
-  const reason = `turned on by flag: ${tenants.join(', ')}`;
+  const reason = `turned on by flag: ${someTenants(tenants)}`;
   const execution = await deps.workflow.start('backfill', {
     plan: deps.plan.name,
     scope: tenants,

@@ -5,6 +5,7 @@ import { listRepairs, type RepairPayload, readRepair, showRepair } from '../../a
 import { undo } from '../../application/operate/undo.ts';
 import { type ShownValues, showValues } from '../../application/reconcile/show-values.ts';
 import { repairBatch } from '../../contracts/repair.ts';
+import { counted } from '../../domain/counted.ts';
 import { findCycle, parseCycleStart, parseRepairId } from '../check-input.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { confirm } from '../confirm.ts';
@@ -14,7 +15,7 @@ import { FOLLOW_OPTIONS, type RunAnswer, startAndFollow } from '../follow.ts';
 import { openHere } from '../here.ts';
 import { withProgress } from '../progress.ts';
 import { renderValues } from '../render/here.ts';
-import { counted, stack } from '../render/layout.ts';
+import { stack } from '../render/layout.ts';
 import { renderRepair, renderRepairs } from '../render/repair.ts';
 import { renderRun } from '../render/run.ts';
 import { renderUndo } from '../render/undo.ts';

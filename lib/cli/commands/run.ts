@@ -1,4 +1,5 @@
 /** Commands that start machines. */
+import { commandOf } from '../../application/operate/command-of.ts';
 import { messageOf, OperatorError } from '../../application/operate/operator.ts';
 import { parseForwardMachine, parseWayBack, type StartRequest } from '../../application/operate/start-machine.ts';
 import { compareHere, type HerePayload } from '../../application/reconcile/compare-here.ts';
@@ -8,7 +9,6 @@ import { COMPARE_MODES, DIGEST_FORMS } from '../../domain/digest.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { parseDuration } from '../../plan/units.ts';
 import { type Command, defineCommand, type OptionRow } from '../command.ts';
-import { commandOf } from '../command-of.ts';
 import { confirm } from '../confirm.ts';
 import type { Answer, Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -4,8 +4,9 @@ import type {
   CopiedTable,
   LimitInForce,
 } from '../../application/operate/backfill.ts';
+import { counted } from '../../domain/counted.ts';
 import type { Paint } from '../terminal.ts';
-import { counted, facts, section, shortArns, stack, table, time, who, wrap } from './layout.ts';
+import { facts, section, shortArns, stack, table, time, who, wrap } from './layout.ts';
 
 /** Failed rows that are drawn; all that are kept are in --json. */
 const MOST_FAILED = 20;

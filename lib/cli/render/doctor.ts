@@ -1,7 +1,8 @@
 import type { DoctorPayload } from '../../application/operate/doctor.ts';
 import type { CheckResult } from '../../application/operate/doctor-check.ts';
+import { counted } from '../../domain/counted.ts';
 import type { Paint } from '../terminal.ts';
-import { counted, pageWidth, stack, wrap } from './layout.ts';
+import { pageWidth, stack, wrap } from './layout.ts';
 
 const MARKS: Readonly<
   Record<CheckResult, { readonly word: string; readonly colour: 'green' | 'yellow' | 'red' | 'dim' }>

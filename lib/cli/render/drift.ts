@@ -7,10 +7,11 @@ import type {
 } from '../../application/operate/drift.ts';
 import type { DriftClock } from '../../application/operate/drift-clock.ts';
 import { formatSpan } from '../../application/operate/format-span.ts';
+import { counted } from '../../domain/counted.ts';
 import type { SubjectClock } from '../../domain/drift-clocks.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import type { Paint } from '../terminal.ts';
-import { counted, facts, section, stack, table, time, wrap } from './layout.ts';
+import { facts, section, stack, table, time, wrap } from './layout.ts';
 
 /** Tables, and tenants, that are drawn. */
 const MOST_CLOCKS = 10;

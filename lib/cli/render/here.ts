@@ -1,7 +1,8 @@
 import type { HerePayload } from '../../application/reconcile/compare-here.ts';
 import type { ShownValues } from '../../application/reconcile/show-values.ts';
+import { counted } from '../../domain/counted.ts';
 import type { Paint } from '../terminal.ts';
-import { counted, section, stack, table, wrap } from './layout.ts';
+import { section, stack, table, wrap } from './layout.ts';
 
 /** Rows drawn; the others with --json. */
 const MOST = 50;

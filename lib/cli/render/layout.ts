@@ -202,11 +202,6 @@ export function shortArns(text: string): string {
   return text.replaceAll(/\barn:[^\s,;)]*[^\s,;:.)]/g, who);
 }
 
-/** `1 row`, `2 rows`. */
-export function counted(count: number, what: string): string {
-  return `${count} ${count === 1 ? what : `${what}s`}`;
-}
-
 const OUTCOME_COLOURS: Readonly<Record<string, 'green' | 'red' | 'yellow' | 'cyan'>> = {
   passed: 'green',
   'rolled-back': 'green',

@@ -5,8 +5,9 @@ import {
   type RepairView,
 } from '../../application/operate/repairs.ts';
 import type { PlannedRow } from '../../contracts/repair.ts';
+import { counted } from '../../domain/counted.ts';
 import type { Paint } from '../terminal.ts';
-import { counted, facts, section, stack, table, time, who, wrap } from './layout.ts';
+import { facts, section, stack, table, time, who, wrap } from './layout.ts';
 
 export function renderRepairs({ repairs }: RepairsPayload, paint: Paint): string {
   if (repairs.length === 0) return 'no repair is planned';

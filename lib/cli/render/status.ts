@@ -1,22 +1,10 @@
 import { formatSpan } from '../../application/operate/format-span.ts';
 import type { WindowUse } from '../../application/operate/migration-progress.ts';
 import type { MachineStatus, RelayStatus, StatusPayload } from '../../application/operate/status-payload.ts';
+import { counted } from '../../domain/counted.ts';
 import type { Paint } from '../terminal.ts';
 import { clockText } from './drift.ts';
-import {
-  age,
-  counted,
-  facts,
-  outcome,
-  paintLines,
-  scopeText,
-  section,
-  stack,
-  table,
-  time,
-  who,
-  wrap,
-} from './layout.ts';
+import { age, facts, outcome, paintLines, scopeText, section, stack, table, time, who, wrap } from './layout.ts';
 
 export function renderStatus(status: StatusPayload, paint: Paint): string {
   return stack(

@@ -4,6 +4,7 @@
  * hash_record_extended multiplies by 31 and adds, and so does a sum over rows: with one seed for all, values of a column that
  * changed places between two rows would leave the sum as it was. Each row is therefore hashed with a seed made of its key.
  */
+import { inPages } from '../../domain/chunk.ts';
 import type { KeyColumn, MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier } from '../identifier.ts';
 import { castTo, comparedType } from './compared-types.ts';
@@ -29,9 +30,15 @@ export function fastHash(values: readonly ComparedValue[], key: readonly KeyColu
   return hashOf(values.flatMap(fastFields), keySeed(key, row));
 }
 
-/** @param seed SQL of a bigint. */
+/** A row constructor takes 1664 entries; a table has up to 1600 columns, and a column up to three fields. */
+const FIELDS_AT_ONCE = 1_600;
+
+/** @param seed SQL of a bigint. Fields that do not fit one record are hashed with the hash of those before as their seed. */
 export function hashOf(fields: readonly string[], seed: string): string {
-  return `hash_record_extended(ROW(${fields.join(', ')}), ${seed})`;
+  return inPages(fields, FIELDS_AT_ONCE).reduce(
+    (before, page) => `hash_record_extended(ROW(${page.join(', ')}), ${before})`,
+    seed,
+  );
 }
 
 /** What stands for a column: a type without a hash in a form that has one. */

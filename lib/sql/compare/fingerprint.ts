@@ -8,6 +8,7 @@ import type { MappedColumn, MigratedTable } from '../../domain/table.ts';
 import { quoteIdentifier } from '../identifier.ts';
 import { type ComparedValue, exactRecord } from './exact-form.ts';
 import { fastHash } from './fast-form.ts';
+import { jsonList } from './json-list.ts';
 
 /** SQL of a row's fingerprint in parts that aggregate differently; at least one is there unless only rows are counted. */
 export interface FingerprintSql {
@@ -67,17 +68,6 @@ export function columnDigests(table: MigratedTable, store: StoreName, row: strin
     (column) => `left(encode(sha256(${exactRecord([comparedValue(column, store, row)])}), 'hex'), 16)`,
   );
   return `${jsonList(digests)}::text`;
-}
-
-/** json_build_array takes at most 100 arguments. */
-const ARGUMENTS = 90;
-
-function jsonList(texts: readonly string[]): string {
-  if (texts.length <= ARGUMENTS) return `json_build_array(${texts.join(', ')})`;
-  const lists = Array.from({ length: Math.ceil(texts.length / ARGUMENTS) }, (_, page) =>
-    jsonList(texts.slice(page * ARGUMENTS, (page + 1) * ARGUMENTS)),
-  );
-  return jsonList(lists);
 }
 
 function digestOfBytes(form: Fingerprint['form'], bytes: string): string {

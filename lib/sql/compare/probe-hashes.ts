@@ -3,6 +3,7 @@ import type { MigratedTable } from '../../domain/table.ts';
 import type { Statement } from '../statement.ts';
 import { comparedType } from './compared-types.ts';
 import { fastFields, hashOf } from './fast-form.ts';
+import { jsonList } from './json-list.ts';
 
 /** Literals whose hashes stand for the type. Types that are not here are hashed as text. */
 const SAMPLES: Readonly<Record<string, readonly string[]>> = {
@@ -60,7 +61,7 @@ const SAMPLES: Readonly<Record<string, readonly string[]>> = {
 const TEXTS = ['a', '', 'A b ', 'a longer text with all of 32 bytes'];
 
 export interface HashProbeRow {
-  /** JSON list: a hash a type, in the order asked. */
+  /** JSON list, of lists where they are many: a hash a type, in the order asked. */
   readonly hashes: string;
 }
 
@@ -86,7 +87,7 @@ export function probeHashes(types: readonly string[]): Statement {
     return kind === 'plain' || kind === 'styled' ? hash : `${hash} || '/' || getdatabaseencoding()::text`;
   });
   return {
-    text: `SELECT json_build_array(${hashes.join(', ')})::text AS hashes FROM (SELECT $1::json AS samples) AS s`,
+    text: `SELECT ${jsonList(hashes)}::text AS hashes FROM (SELECT $1::json AS samples) AS s`,
     values: [JSON.stringify(types.map(samplesOf))],
   };
 }

@@ -2,6 +2,8 @@
  * Step `check-payloads`: real rows of every table, mapped, written to the target in a transaction that is always rolled back
  * (guide, phase 1: "target accepts identical INSERT/UPDATE payloads without constraint violations"). Keys are named, values never.
  */
+
+import { counted } from '../../../domain/counted.ts';
 import { judgeGate, type Measurement } from '../../../domain/gate.ts';
 import type { StoreTable } from '../../../domain/store-table.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
@@ -52,7 +54,7 @@ export const checkPayloads: Step = async (deps) => {
     ],
     {
       notes: [
-        `${sent} rows of ${migration.tables.length} tables tried on the target and rolled back`,
+        `${counted(sent, 'row')} of ${counted(migration.tables.length, 'table')} tried on the target and rolled back`,
         ...odd.notes,
         ...(await rowsBefore(migration)),
       ],

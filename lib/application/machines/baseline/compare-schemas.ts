@@ -1,4 +1,6 @@
 /** Step `compare-schemas`: catalogue against catalogue, with what the plan declares taken out (guide, phase 1). */
+
+import { counted } from '../../../domain/counted.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import { compareTables, type SchemaDelta } from '../../../domain/schema-parity.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
@@ -30,7 +32,7 @@ export const compareSchemas: Step = async (deps) => {
   // With deltas there is nothing to compare rows of yet.
   const digests = deltas.length === 0 ? await noteDigests(deps) : [];
   return judged([gate], {
-    notes: [`${tables} tables compared, ${deltas.length} undeclared deltas`, ...notes, ...digests],
+    notes: [`${counted(tables, 'table')} compared, ${deltas.length} undeclared deltas`, ...notes, ...digests],
   });
 };
 

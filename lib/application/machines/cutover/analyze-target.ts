@@ -1,4 +1,6 @@
 /** ANALYZE of every table before the first read moves (prior art, trap 13): planned on stale statistics, it would be a full scan. */
+
+import { counted } from '../../../domain/counted.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import { type AnalyzedRow, analyzeTable, countAnalyzeRuns } from '../../../sql/reads/analyze-table.ts';
 import { loadMigration } from '../../migration.ts';
@@ -8,7 +10,7 @@ const SLICE_MS = 40_000;
 
 export const analyzeTarget: Step = async (deps, run, data) => {
   const { tables } = await loadMigration(deps);
-  if (run.dryRun) return proceed({ notes: [`would analyze ${tables.length} tables of the target`] });
+  if (run.dryRun) return proceed({ notes: [`would analyze ${counted(tables.length, 'table')} of the target`] });
   const session = deps.databases.open('target', 'install');
   const begun = deps.clock.now().getTime();
   const done = new Set(readDone(data));
@@ -38,7 +40,7 @@ export const analyzeTarget: Step = async (deps, run, data) => {
     },
     now,
   );
-  return judged([gate], { notes: [`analyzed ${done.size} of ${tables.length} tables of the target`] });
+  return judged([gate], { notes: [`analyzed ${done.size} of ${counted(tables.length, 'table')} of the target`] });
 };
 
 function readDone(data: unknown): readonly string[] {

@@ -1,6 +1,7 @@
 /** The way back of reads: weight 0, stage `dualwrite`, breaker reset. Dual write goes on (guide phase 4, rollback). */
 import { CLOSED_BREAKER } from '../../../domain/breaker.ts';
 import { judgeGate } from '../../../domain/gate.ts';
+import { someTenants } from '../../../domain/some-tenants.ts';
 import { STAGE_ROUTES } from '../../../domain/stage.ts';
 import { NO_TENANT } from '../../../domain/table.ts';
 import { BREAKER_ID } from '../../reads/read-breaker.ts';
@@ -24,7 +25,7 @@ export const returnReads: Step = async (deps, run, data) => {
   const isReading = (stage: string) => stage === 'live' || stage === 'shadow';
   const moved = states.filter(({ stage }) => isReading(stage)).map(({ tenant }) => tenant);
   const scope = moved.filter((tenant) => run.scope.includes(tenant));
-  if (run.dryRun) return proceed({ notes: [`would return the reads of ${scope.join(', ') || 'nobody'}`] });
+  if (run.dryRun) return proceed({ notes: [`would return the reads of ${someTenants(scope) || 'nobody'}`] });
 
   const others = moved.filter((tenant) => !run.scope.includes(tenant) && tenant !== NO_TENANT);
   // Shared rows go back with the last tenant.
@@ -39,7 +40,7 @@ export const returnReads: Step = async (deps, run, data) => {
       const tenants = flag.tenants.filter((tenant) => !run.scope.includes(tenant));
       return tenants.length > 0 ? { ...flag, tenants } : { ...flag, tenants, enabled: false, percent: 0 };
     },
-    `reads of ${run.scope.join(', ')} returned`,
+    `reads of ${someTenants(run.scope)} returned`,
   );
   const tries = triesOf(data) + 1;
   if ((published === 'conflict' || published === 'unreadable') && tries < WISH_TRIES) {
@@ -48,7 +49,7 @@ export const returnReads: Step = async (deps, run, data) => {
       data: { wishTries: tries },
     });
   }
-  const notes = [`reads of ${run.scope.join(', ')} are answered by legacy`];
+  const notes = [`reads of ${someTenants(run.scope)} are answered by legacy`];
   if (published === 'conflict' || published === 'unreadable')
     notes.push('the wish target_reads could not be taken back; run: npx crossfade flags set target_reads --disable');
   return proceed({ notes });

@@ -1,5 +1,6 @@
 /** Moves the scope's reads: first the canary share, later all of them. Both take effect the same way. */
 import type { Run, StepResult } from '../../../contracts/machine-io.ts';
+import { someTenants } from '../../../domain/some-tenants.ts';
 import type { Deps } from '../../deps.ts';
 import { again, proceed, refuse, type Step } from '../step.ts';
 import { applyWeight, findObstacles, notInEffect, publishWish, startWatch } from './read-weight.ts';
@@ -19,7 +20,7 @@ export function canaryPercent({ plan }: Deps): number {
 
 async function setWeight(deps: Deps, run: Run, percent: number): Promise<StepResult> {
   if (run.dryRun)
-    return proceed({ notes: [`would move ${percent} % of the reads of ${run.scope.join(', ')} to the target`] });
+    return proceed({ notes: [`would move ${percent} % of the reads of ${someTenants(run.scope)} to the target`] });
   const obstacles = await findObstacles(deps, run);
   if (obstacles.length > 0) return refuse(obstacles);
   const published = await publishWish(
@@ -31,7 +32,7 @@ async function setWeight(deps: Deps, run: Run, percent: number): Promise<StepRes
       tenants: [...new Set([...flag.tenants, ...run.scope])],
       except: flag.except.filter((tenant) => !run.scope.includes(tenant)),
     }),
-    `reads of ${run.scope.join(', ')} at ${percent} %`,
+    `reads of ${someTenants(run.scope)} at ${percent} %`,
   );
   if (published === 'unreadable' || published === 'conflict') {
     return again(FLAGS_WAIT_SECONDS, {
@@ -42,7 +43,7 @@ async function setWeight(deps: Deps, run: Run, percent: number): Promise<StepRes
   const missing = await notInEffect(deps, run, percent);
   if (missing.length > 0) return again(EFFECT_WAIT_SECONDS, { notes: [`not in effect yet for ${missing.join(', ')}`] });
   return proceed({
-    notes: [`the target answers ${percent} % of the reads of ${run.scope.join(', ')}`],
+    notes: [`the target answers ${percent} % of the reads of ${someTenants(run.scope)}`],
     data: { watch: await startWatch(deps) },
   });
 }

@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Run } from '../../../contracts/machine-io.ts';
+import { counted } from '../../../domain/counted.ts';
 import { fingerprint } from '../../../domain/fingerprint.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
@@ -61,7 +62,7 @@ export const archive: Step = async (deps, run, data) => {
   if (run.dryRun)
     return proceed({
       notes: [
-        `would archive ${migration.tables.length} tables of legacy to ${deps.objects.bucket}/archive/${executionName(run)}/ and restore some of its pages for proof`,
+        `would archive ${counted(migration.tables.length, 'table')} of legacy to ${deps.objects.bucket}/archive/${executionName(run)}/ and restore some of its pages for proof`,
       ],
     });
   const until = deps.clock.now().getTime() + CALL_MS;
@@ -92,7 +93,7 @@ export const archive: Step = async (deps, run, data) => {
     ],
     {
       notes: [
-        `${rows} rows of ${state.tables.length} tables archived as ${deps.objects.bucket}/${manifest.key}`,
+        `${counted(rows, 'row')} of ${counted(state.tables.length, 'table')} archived as ${deps.objects.bucket}/${manifest.key}`,
         manifest.consistent
           ? 'legacy did not change meanwhile: the archive is of one moment'
           : 'the reverse relay wrote to legacy meanwhile: pages are of different moments, and the target has what came later',
@@ -230,7 +231,10 @@ function pageKey(run: Run, table: string, page: number): string {
 }
 
 function progressNote({ tables }: ArchiveState): string {
-  return `archived ${tables.reduce((sum, table) => sum + table.rows, 0)} rows of ${tables.map(({ table }) => table).join(', ')}`;
+  return `archived ${counted(
+    tables.reduce((sum, table) => sum + table.rows, 0),
+    'row',
+  )} of ${tables.map(({ table }) => table).join(', ')}`;
 }
 
 function sha256(text: string): string {

@@ -4,6 +4,7 @@
  */
 
 import type { Run, StepResult } from '../../../contracts/machine-io.ts';
+import { counted } from '../../../domain/counted.ts';
 import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
 import { compareTables, type DeltaKind } from '../../../domain/schema-parity.ts';
 import type { StoreTable } from '../../../domain/store-table.ts';
@@ -52,7 +53,7 @@ export const audit: Step = async (deps, run, data) => {
   let state = isAuditData(data) ? data : begin(migration);
   while (state.at !== null) {
     if (deps.clock.now().getTime() >= until)
-      return again(0, { data: state, notes: [`looked for orphans in ${state.looked} rows`] });
+      return again(0, { data: state, notes: [`looked for orphans in ${counted(state.looked, 'row')}`] });
     state = await lookForOrphans(migration, target, state, state.at);
   }
   const compared = await compareStores(migration, run, new Date(until));
@@ -97,7 +98,7 @@ async function lookForOrphans(
   const examples = found.flatMap(({ count, keys }, place) =>
     count === 0
       ? []
-      : [`${table.name}: ${count} rows without a parent by ${links[place]?.name}; keys ${keys.join(' ')}`],
+      : [`${table.name}: ${counted(count, 'row')} without a parent by ${links[place]?.name}; keys ${keys.join(' ')}`],
   );
   const rows = Number(page?.rows ?? 0);
   const last = page?.last ?? null;
@@ -135,7 +136,13 @@ async function conclude(
   const missing = missingGuarantees(deps, migration, legacy, target);
   const behind = await sequencesBehind(migration);
   const gates = [
-    equalsZero(deps, 'orphans', state.orphans, `anti-joins over ${state.looked} rows of the target`, state.examples),
+    equalsZero(
+      deps,
+      'orphans',
+      state.orphans,
+      `anti-joins over ${counted(state.looked, 'row')} of the target`,
+      state.examples,
+    ),
     equalsZero(deps, 'missing-guarantees', missing.length, 'pg_catalog of both stores', missing.slice(0, MAX_DETAILS)),
     equalsZero(deps, 'sequences-behind', behind.length, 'sequences and highest values of the target', behind),
     ...(compared === null
@@ -145,7 +152,7 @@ async function conclude(
             deps,
             'final-differences',
             compared.drift.length,
-            `exact digests of ${compared.rows} rows in both stores`,
+            `exact digests of ${counted(compared.rows, 'row')} in both stores`,
             describeDrift(compared),
           ),
         ]),
@@ -154,8 +161,11 @@ async function conclude(
   const note =
     compared === null
       ? 'reverse capture is retired: legacy is no longer kept equal and was not compared'
-      : `${compared.rows} rows equal by exact digest but for ${compared.drift.length}; ${compared.inFlight} in flight, ${compared.unsettled} would not stand still`;
-  return judged(gates, { data: { ...state, rows }, notes: [`${state.looked} rows looked at for orphans`, note] });
+      : `${counted(compared.rows, 'row')} equal by exact digest but for ${compared.drift.length}; ${compared.inFlight} in flight, ${compared.unsettled} would not stand still`;
+  return judged(gates, {
+    data: { ...state, rows },
+    notes: [`${counted(state.looked, 'row')} looked at for orphans`, note],
+  });
 }
 
 function equalsZero(deps: Deps, gate: string, value: number, source: string, details: readonly string[]): GateDecision {

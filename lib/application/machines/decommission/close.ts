@@ -1,4 +1,6 @@
 /** Step `close`: every tenant is complete, the journal says so, and what is left of Crossfade is listed. */
+
+import { counted } from '../../../domain/counted.ts';
 import { STORES } from '../../../domain/direction.ts';
 import { type RemainingObjectRow, remainingObjects } from '../../../sql/decommission/remaining-objects.ts';
 import { dropKeyIndexes } from '../../install/key-index.ts';
@@ -19,7 +21,7 @@ export const close: Step = async (deps, run) => {
     const rows = await deps.databases.open(store, 'compare').query<RemainingObjectRow>(remainingObjects);
     remaining.push(...describeRemaining(rows).map((what) => `${store} keeps ${what}`));
   }
-  if (run.dryRun) return proceed({ notes: [`would complete ${tenants.length} tenants`, ...remaining] });
+  if (run.dryRun) return proceed({ notes: [`would complete ${counted(tenants.length, 'tenant')}`, ...remaining] });
 
   await setStage(deps, 'reverse', tenants, 'complete', 100, WHY);
   const latest = await latestJournal(deps);
@@ -68,6 +70,6 @@ function describeRemaining(rows: readonly RemainingObjectRow[]): readonly string
   }
   return [
     ...rows.filter(({ kind }) => kind !== 'trigger').map(({ kind, name }) => `${kind} ${name}`),
-    ...[...tables].map(([trigger, count]) => `trigger ${trigger} on ${count} tables`),
+    ...[...tables].map(([trigger, count]) => `trigger ${trigger} on ${counted(count, 'table')}`),
   ];
 }

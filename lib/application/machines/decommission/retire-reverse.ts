@@ -3,6 +3,7 @@
  * what was captured last is drained, so that legacy is equal once more at the end of its life. The fence on legacy stays.
  */
 import type { StepResult } from '../../../contracts/machine-io.ts';
+import { counted } from '../../../domain/counted.ts';
 import { type GateDecision, judgeGate } from '../../../domain/gate.ts';
 import { idleFor, longestGap, lookAgain, lookEvery } from '../../../domain/idle-clock.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
@@ -78,7 +79,7 @@ async function retire(deps: Deps, state: RetireState, mark: () => Promise<void>)
   return again(DRAIN_LOOK_SECONDS, {
     data: { ...state, drainingSince: deps.clock.now().toISOString() },
     notes: [
-      `reverse capture removed from ${migration.tables.length} tables of the target; the fence on legacy stays`,
+      `reverse capture removed from ${counted(migration.tables.length, 'table')} of the target; the fence on legacy stays`,
       ...(clients.length === 0
         ? []
         : [
@@ -103,7 +104,10 @@ async function drain(deps: Deps, state: RetireState, since: string, health: Outb
     now.getTime() - Date.parse(since) < deps.plan.switchover.drainTimeout
   ) {
     await ensureRelay(deps, 'reverse');
-    return again(DRAIN_LOOK_SECONDS, { data: state, notes: [`${undelivered} events of the reverse outbox left`] });
+    return again(DRAIN_LOOK_SECONDS, {
+      data: state,
+      notes: [`${counted(undelivered, 'event')} of the reverse outbox left`],
+    });
   }
   const drained = judgeGate(
     {

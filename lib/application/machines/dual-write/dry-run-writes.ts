@@ -2,6 +2,8 @@
  * Tries real legacy rows of every table on the target, and writes to legacy with capture on, in transactions that are always rolled
  * back (guide, phase 2 dry run; latency budget of the environment).
  */
+
+import { counted } from '../../../domain/counted.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import { type SampleRow, sampleRows } from '../../../sql/source/sample-rows.ts';
 import { judgeCaptureOverhead, measureCaptureOverhead } from '../../dual-write/capture-overhead.ts';
@@ -31,7 +33,7 @@ export const dryRunWrites: Step = async (deps, run) => {
       threshold: 0,
       comparison: 'equals',
       unit: 'violations',
-      source: `${tried} rows of legacy tried on the target and rolled back`,
+      source: `${counted(tried, 'row')} of legacy tried on the target and rolled back`,
       measuredAt: deps.clock.now(),
       details: violations.slice(0, 20),
     },

@@ -1,5 +1,6 @@
 /** Exposes the scope's tenants share by share: the wish is published as a flag, carried out, and given time before the next share. */
 import { bucketOf, type Flags } from '../../../domain/flags.ts';
+import { someTenants } from '../../../domain/some-tenants.ts';
 import { NO_TENANT } from '../../../domain/table.ts';
 import { FlagsConflict } from '../../../ports/flags.ts';
 import type { Deps } from '../../deps.ts';
@@ -34,7 +35,7 @@ export const expose: Step = async (deps, run) => {
   const share = shares.find((candidate) => candidate.some((tenant) => !on.has(tenant)));
   if (share === undefined) {
     await ensureRelay(deps, 'forward');
-    return proceed({ notes: [`exposed: ${run.scope.join(', ')}`] });
+    return proceed({ notes: [`exposed: ${someTenants(run.scope)}`] });
   }
   const flag = wish.flags.dual_write;
   const isWished = (tenant: string) => flag.enabled && flag.tenants.includes(tenant) && !flag.except.includes(tenant);

@@ -1,5 +1,6 @@
 /** Installs Crossfade's schema, capture on legacy and the fence on the target; a dry run does it in transactions that are rolled back. */
 
+import { counted } from '../../../domain/counted.ts';
 import { STORES } from '../../../domain/direction.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import type { MigratedTable } from '../../../domain/table.ts';
@@ -63,7 +64,7 @@ export const install: Step = async (deps, run, data) => {
     const missing = await missingKeyIndexes(migration);
     return judged([gate], {
       notes: [
-        `would install capture on ${migration.tables.length} tables of legacy and the fence on the target`,
+        `would install capture on ${counted(migration.tables.length, 'table')} of legacy and the fence on the target`,
         ...(missing.length === 0 ? [] : [`would build an index of the key for ${missing.join(', ')}`]),
       ],
     });
@@ -73,7 +74,10 @@ export const install: Step = async (deps, run, data) => {
   const until = new Date(deps.clock.now().getTime() + WORK_MS);
   const images = await keepImages(migration, await untouchedTables(migration), imageProgress(data), until);
   if (!images.done)
-    return again(0, { data: images.progress, notes: [`kept ${images.progress.kept} rows of the target; going on`] });
+    return again(0, {
+      data: images.progress,
+      notes: [`kept ${counted(images.progress.kept, 'row')} of the target; going on`],
+    });
   // Before capture: an index that is built reads the whole table, and nobody is on yet.
   const indexes = await buildKeyIndexes(migration, until, givenUp(data));
   if (!indexes.done)
@@ -85,7 +89,9 @@ export const install: Step = async (deps, run, data) => {
   const { kept } = images.progress;
   return judged([gate], {
     notes: [
-      ...(kept === 0 ? [] : [`the target held ${kept} rows already; the way back restores them as they are now`]),
+      ...(kept === 0
+        ? []
+        : [`the target held ${counted(kept, 'row')} already; the way back restores them as they are now`]),
       ...indexes.built.map((name) => `index of the key built on ${name}`),
       ...indexes.left.map((line) => `no index of the key, so its walks are slow: ${line}`),
       captured.length === 0 ? 'capture was in place already' : `capture installed on ${captured.join(', ')}`,

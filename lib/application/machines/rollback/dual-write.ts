@@ -3,8 +3,10 @@
  * by what the applied log says that Crossfade wrote, verified. Until that is verified the tenants cannot be exposed again.
  */
 import type { Run } from '../../../contracts/machine-io.ts';
+import { counted } from '../../../domain/counted.ts';
 import { evaluateFlag, type Flags } from '../../../domain/flags.ts';
 import { judgeGate } from '../../../domain/gate.ts';
+import { someTenants } from '../../../domain/some-tenants.ts';
 import { NO_TENANT } from '../../../domain/table.ts';
 import { FlagsConflict } from '../../../ports/flags.ts';
 import { type ClosedEventsRow, closeTenantEvents, countTenantEvents } from '../../../sql/tenants/close-events.ts';
@@ -88,14 +90,14 @@ export const drainTenants: Step = async (deps, run) => {
     const held = holdOf((await deps.documents.get('control', 'control'))?.value, deps.clock.now().getTime());
     return again(2, {
       notes: [
-        `${left} events of rows that moved are still on their way`,
+        `${counted(Number(left), 'event')} of rows that moved are still on their way`,
         ...(held === undefined ? [] : [`delivery is held by ${held.by}: ${held.why}`]),
       ],
     });
   }
   return proceed({
     notes: [
-      `the queues of ${run.scope.join(', ')} are proved empty: ${closed} events ended as suppressed, and their claim checks with them`,
+      `the queues of ${someTenants(run.scope)} are proved empty: ${counted(Number(closed), 'event')} ended as suppressed, and their claim checks with them`,
       ...(aside === '0'
         ? []
         : [`${aside} events that were set aside belong to rows that moved to other tenants; they stay`]),
@@ -112,7 +114,7 @@ export const eraseTenants: Step = async (deps, run, data) => {
   const until = new Date(deps.clock.now().getTime() + WORK_MS);
   const { done, progress } = await takeBack(migration, tenants, batchOf(run), progressOf(data), until);
   const notes = [
-    `erased ${progress.erased} rows of ${tenants.join(', ')} from the target, restored ${progress.restored} that were there before`,
+    `erased ${counted(progress.erased, 'row')} of ${someTenants(tenants)} from the target, restored ${progress.restored} that were there before`,
   ];
   return done ? proceed({ notes }) : again(0, { data: progress, notes });
 };
@@ -188,10 +190,10 @@ function forecastNotes(found: Judged): readonly string[] {
   const lines = [
     ...found.counts
       .filter(({ verdict }) => verdict === 'erase')
-      .map(({ table, tenant, rows }) => `${table}: would erase ${rows} rows of ${tenant}`),
+      .map(({ table, tenant, rows }) => `${table}: would erase ${counted(rows, 'row')} of ${tenant}`),
     ...found.counts
       .filter(({ verdict }) => verdict === 'restore')
-      .map(({ table, tenant, rows }) => `${table}: would restore ${rows} rows of ${tenant}`),
+      .map(({ table, tenant, rows }) => `${table}: would restore ${counted(rows, 'row')} of ${tenant}`),
     ...(found.lost === 0 ? [] : [`would put back ${found.lost} rows that were there before`]),
     ...linesOf(found, ['before', 'needed', ...REFUSED_VERDICTS]),
     ...found.named,
@@ -202,7 +204,10 @@ function forecastNotes(found: Judged): readonly string[] {
 function linesOf({ counts }: Judged, verdicts: readonly string[]): readonly string[] {
   return counts
     .filter(({ verdict }) => verdicts.includes(verdict))
-    .map(({ table, tenant, verdict, rows }) => `${table}: ${rows} rows of ${tenant} left: ${explain(verdict, null)}`);
+    .map(
+      ({ table, tenant, verdict, rows }) =>
+        `${table}: ${counted(rows, 'row')} of ${tenant} left: ${explain(verdict, null)}`,
+    );
 }
 
 /** @returns why the wish still stands, or null. Flags that cannot be changed now do not hold up the way back. */
@@ -213,7 +218,7 @@ async function withdrawWish(migration: Migration, scope: readonly string[]): Pro
   const flags = withoutTenants(migration, wish.flags, scope);
   if (flags === null) return null;
   try {
-    await deps.flags.publish(flags, wish.version, `rollback of ${scope.join(', ')}`);
+    await deps.flags.publish(flags, wish.version, `rollback of ${someTenants(scope)}`);
     return null;
   } catch (error) {
     if (!(error instanceof FlagsConflict)) throw error;

@@ -2,6 +2,7 @@
 
 import type { Mark } from '../../../contracts/documents.ts';
 import type { Run } from '../../../contracts/machine-io.ts';
+import { counted } from '../../../domain/counted.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import { NO_TENANT } from '../../../domain/table.ts';
 import type { Deps } from '../../deps.ts';
@@ -47,12 +48,12 @@ export const overwriteTarget: Step = async (deps, run, data) => {
   if (result === undefined) return again(0, { data, notes: ['compares every row of the scope exactly'] });
   if (run.dryRun)
     return proceed({
-      notes: [`would overwrite ${result.drift.length} of ${result.rows} rows`, ...describeRows(result)],
+      notes: [`would overwrite ${result.drift.length} of ${counted(result.rows, 'row')}`, ...describeRows(result)],
     });
   const { written, failed, isCutShort } = await overwriteRows(migration, run, result);
   const total = before.written + written;
   const notes = [
-    `${result.rows} rows compared, ${total} overwritten from legacy`,
+    `${counted(result.rows, 'row')} compared, ${total} overwritten from legacy`,
     ...describeRows(result),
     ...failed.slice(0, MAX_NOTES),
   ];
@@ -148,7 +149,7 @@ export const verifyOverwritten: Step = async (deps, run) => {
       threshold: 0,
       comparison: 'equals',
       unit: 'rows',
-      source: `exact digests of ${result.rows} rows of both stores`,
+      source: `exact digests of ${counted(result.rows, 'row')} of both stores`,
       measuredAt: deps.clock.now(),
       details: result.drift.slice(0, 20).map(({ table, rowKey, kind }) => `${table} ${rowKey} is ${kind}`),
     },

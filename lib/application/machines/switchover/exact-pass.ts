@@ -1,5 +1,6 @@
 /** A full exact pass under live traffic, just before the fence: a verification of days ago gives false comfort (prior art, trap 31). */
 import type { Run } from '../../../contracts/machine-io.ts';
+import { counted } from '../../../domain/counted.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import { currentSnapshot, type SnapshotRow } from '../../../sql/source/snapshot.ts';
 import type { Deps } from '../../deps.ts';
@@ -55,7 +56,7 @@ export const exactPass: Step = async (deps, run) => {
       threshold: 0,
       comparison: 'equals',
       unit: 'rows',
-      source: `exact digests of ${result.rows} rows in ${result.tables.length} tables of both stores`,
+      source: `exact digests of ${counted(result.rows, 'row')} in ${counted(result.tables.length, 'table')} of both stores`,
       measuredAt: new Date(mark.takenAt),
       maxAgeMs: deps.plan.switchover.exactPassMaxAge,
       details: result.drift
@@ -67,7 +68,7 @@ export const exactPass: Step = async (deps, run) => {
     },
     deps.clock.now(),
   );
-  return judged([gate], { notes: [`${result.rows} rows compared exactly, ${result.inFlight} in flight`] });
+  return judged([gate], { notes: [`${counted(result.rows, 'row')} compared exactly, ${result.inFlight} in flight`] });
 };
 
 export const proveStoresEqual: Step = async (deps, run) => {

@@ -1,8 +1,8 @@
 /** The command line that makes a request, for the next command of its dry run: nothing of what was asked for may get lost on the way. */
-import { quote } from '../application/operate/drift.ts';
-import type { StartRequest } from '../application/operate/start-machine.ts';
-import { REGION_PREFIX } from '../contracts/machine-io.ts';
-import { formatDuration } from '../plan/units.ts';
+import { REGION_PREFIX } from '../../contracts/machine-io.ts';
+import { formatDuration } from '../../plan/units.ts';
+import { quote } from './drift.ts';
+import type { StartRequest } from './start-machine.ts';
 
 /** As it would be typed, without `--dry-run`. */
 export function commandOf(request: StartRequest): string {
