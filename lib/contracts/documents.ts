@@ -127,6 +127,8 @@ export interface TableCycle {
   readonly differingChunks: number;
   /** Rows proved different before any repair. */
   readonly drift: { readonly missing: number; readonly extra: number; readonly different: number };
+  /** Rows that differed when their chunk was read, and were equal when they were looked at one by one. */
+  readonly converged?: number | undefined;
   readonly inFlight: number;
   /** Of those in flight, rows whose events are parked or dead: they differ until somebody looks after them. */
   readonly setAside?: number | undefined;

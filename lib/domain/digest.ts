@@ -6,7 +6,7 @@ export const DIGEST_FORMS = ['fast', 'exact', 'md5'] as const;
  */
 export type DigestForm = (typeof DIGEST_FORMS)[number];
 
-/** What a plan or a run asks for. `auto`: fast, and exact in full passes of tables in which the fast form is blind to something (ADR 034). */
+/** What a plan or a run asks for. `auto`: fast, and exact outside of windows for tables in which the fast form is blind to something (ADR 034). */
 export const DIGEST_WISHES = ['auto', ...DIGEST_FORMS] as const;
 export type DigestWish = (typeof DIGEST_WISHES)[number];
 
@@ -26,14 +26,14 @@ export interface HashedTable {
   readonly hashesAlike: boolean;
   /** Columns in which the fast form takes some different values for equal. */
   readonly blindColumns: readonly string[];
-  /** All of the table is read: the pass that nothing may escape. */
-  readonly whole: boolean;
+  /** Only what changed is read, as often as a cycle: what it misses, a full pass finds. */
+  readonly isWindow: boolean;
 }
 
 export function fingerprintFor(mode: CompareMode, wish: DigestWish, table: HashedTable): Fingerprint {
   if (mode === 'count') return { form: 'exact', columns: 'critical' };
   if (mode === 'columns') return { form: 'exact', columns: 'all' };
-  const form = wish === 'auto' ? (table.whole && table.blindColumns.length > 0 ? 'exact' : 'fast') : wish;
+  const form = wish === 'auto' ? (!table.isWindow && table.blindColumns.length > 0 ? 'exact' : 'fast') : wish;
   return { form: form === 'fast' && !table.hashesAlike ? 'exact' : form, columns: 'all' };
 }
 

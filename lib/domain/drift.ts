@@ -1,6 +1,6 @@
 /**
  * In flight is not drift (design §4): a differing row counts only when nothing is on its way to it and it stays different, and
- * unchanged on both sides, across two reads further apart than the relay's lag. Rows are known by fingerprints here, never by values.
+ * unchanged on both sides, across two reads (ADR 030). Rows are known by fingerprints here, never by values.
  *
  * Why two such reads are a proof, whatever the lag: each reads the source, then what is open, then the receiver. Nothing open at
  * the second read means that every write up to its view of the source has reached the receiver; the receiver's version of the row

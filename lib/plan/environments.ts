@@ -175,7 +175,7 @@ const BY_ENVIRONMENT = {
     baseline: BASELINE,
     reconcile: { ...RECONCILE, missedCycle: 'restart', repair: { automatic: false, capRows: 1_000 } },
     approvals: {
-      machines: ['dual-write', 'cutover', 'switchover', 'decommission'],
+      machines: ['dual-write', 'reconcile', 'cutover', 'switchover', 'decommission'],
       expiry: '24h',
       notByRequester: true,
     },

@@ -63,7 +63,7 @@ function checkTenantLabels({ tenants, regions }: WellFormed, services: readonly 
   });
 }
 
-function checkReconcile({ reconcile, relay }: WellFormed): Finding[] {
+function checkReconcile({ reconcile, relay, tables }: WellFormed): Finding[] {
   if (reconcile === undefined) return [];
   const { cycle, window, fullEvery, gate, chunkRows, splitRows, recheckAfter } = reconcile;
   const findings: Finding[] = [];
@@ -91,6 +91,15 @@ function checkReconcile({ reconcile, relay }: WellFormed): Finding[] {
       ),
     );
   }
+  const often = Object.values(tables ?? {}).map((table) => table.every ?? cycle);
+  if (often.length > 0 && Math.min(...often) > cycle) {
+    findings.push(
+      finding(
+        ['reconcile', 'cycle'],
+        `expected the interval of the table that is compared most often (${formatDuration(Math.min(...often))}), or every cycle without one counts as missed; got ${formatDuration(cycle)}`,
+      ),
+    );
+  }
   if (splitRows > chunkRows) {
     findings.push(
       finding(['reconcile', 'splitRows'], `expected at most \`reconcile.chunkRows\` (${chunkRows}); got ${splitRows}`),
@@ -100,7 +109,7 @@ function checkReconcile({ reconcile, relay }: WellFormed): Finding[] {
     findings.push(
       finding(
         ['reconcile', 'recheckAfter'],
-        `expected more than \`relay.poll\` (${formatDuration(relay.poll)}), or rows in flight count as drift; got ${formatDuration(recheckAfter)}`,
+        `expected more than \`relay.poll\` (${formatDuration(relay.poll)}), or a row is read again before anything can have come; got ${formatDuration(recheckAfter)}`,
       ),
     );
   }

@@ -14,7 +14,7 @@ const windowOf = (phase: string) =>
   z
     .strictObject({
       min: duration('least time in the phase'),
-      max: durationOrNone('most time in the phase; past it `status` alarms and an approval is needed'),
+      max: durationOrNone('most time in the phase; past it `status` and `doctor` say so'),
     })
     .meta({ description: `compatibility window of ${phase}` });
 
@@ -34,7 +34,10 @@ export const APPROVABLE_MACHINES = [
 
 export const approvalsSchema = z
   .strictObject({
-    machines: listOf('machines that wait for an approval', choice('machine', APPROVABLE_MACHINES)),
+    machines: listOf(
+      'machines that wait for an approval; `reconcile`: its repairs, of any size (its cycles ask nobody)',
+      choice('machine', APPROVABLE_MACHINES),
+    ),
     expiry: duration('an approval that nobody gave lapses', { min: '1m', max: '30d' }),
     notByRequester: flag('the person who started the machine may not approve it'),
   })

@@ -99,7 +99,7 @@ export const reconcileSchema = z
       RECONCILE_MODES,
     ),
     digest: choice(
-      'form of the digest; `auto` is fast, and exact in full passes of tables in which the fast form is blind to something (`jsonb`)',
+      'form of the digest; `auto` is fast, and exact outside of windows for tables in which the fast form is blind to something (`jsonb`)',
       DIGEST_WISHES,
     ),
     fullEvery: duration('interval of full passes; the others compare the window', { min: '1s', max: '7d' }),
@@ -114,10 +114,13 @@ export const reconcileSchema = z
     splitRows: count('a differing chunk is split down to this many rows in the database', 1, 10_000),
     chunksPerBatch: count('chunks that one function call compares', 1, 1_000),
     concurrency: count('function calls that compare at once', 1, 1_000),
-    recheckAfter: duration('time between the two reads that make a difference drift; more than the lag of the relay', {
-      min: '10ms',
-      max: '1h',
-    }),
+    recheckAfter: duration(
+      'time between two reads of a row that differs; more than `relay.poll`, or nothing can have come meanwhile',
+      {
+        min: '10ms',
+        max: '1h',
+      },
+    ),
     missedCycle: choice('what a missed or failed cycle does to the clock of the gate', MISSED_CYCLE_RULES),
     haltDriftPercent: percent('drift at which the migration halts'),
     alert: z
@@ -135,8 +138,14 @@ export const reconcileSchema = z
       .meta({ description: 'drift gate' }),
     repair: z
       .strictObject({
-        automatic: flag('repair confirmed drift without an approval'),
-        capRows: count('rows that one cycle may repair; above it a person decides', 0, 10_000_000),
+        automatic: flag(
+          'cycles repair the drift that they prove; what needs an approval they leave as a plan for `repair run`',
+        ),
+        capRows: count(
+          'rows of a repair above which a person decides, whatever `approvals.machines` says',
+          0,
+          10_000_000,
+        ),
       })
       .meta({ description: 'repair of drift' }),
   })

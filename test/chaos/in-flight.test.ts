@@ -2,8 +2,8 @@
  * In flight is not drift (design §4): while an application writes and every step of the relay is late at random, cycles report
  * no row that does not differ for good, and each difference that somebody plants in the target is found within two cycles.
  *
- * The rate is of row writes, not of transactions: 2 cores that were busy with other work too took 406 and 440 a second beside the
- * 200 cycles, in 82 s; the run says what it reached. IN_FLIGHT_SEED repeats the writes, the delays and what is planted;
+ * The rate is of row writes: a cycle begins only while as many were captured as the time since the first one asks for, so that a
+ * slow machine takes longer and proves the same. IN_FLIGHT_SEED repeats the writes, the delays and what is planted;
  * IN_FLIGHT_CYCLES, IN_FLIGHT_WRITES (a second) and IN_FLIGHT_PLANTS make it longer or harder.
  */
 import pg from 'pg';
@@ -30,8 +30,16 @@ const seed = Number(process.env.IN_FLIGHT_SEED ?? Math.floor(Math.random() * 1e6
 const CYCLES = Number(process.env.IN_FLIGHT_CYCLES ?? 200);
 const WRITES_PER_SECOND = Number(process.env.IN_FLIGHT_WRITES ?? 500);
 const PLANTS = Number(process.env.IN_FLIGHT_PLANTS ?? 50);
-/** Cycles that run at once, each with its own log: one machine would refuse them, and 200 of them would take twice the time. */
-const LANES = 3;
+const MINUTE = 60_000;
+/**
+ * Cycles that run at once, each with its own log: one machine would refuse them, and 200 of them would take twice the time. As the
+ * schedule runs them: a window after each full pass, by a clock that makes each one due.
+ */
+const LANES: readonly Lane[] = [
+  { name: 'full, fast', scopeKind: 'full', digest: 'fast', skipMs: 0 },
+  { name: 'full, exact', scopeKind: 'full', digest: 'exact', skipMs: 0 },
+  { name: 'due', scopeKind: 'due', digest: 'auto', skipMs: MINUTE },
+];
 /** Rows that go back and forth between two states, of which one is always that of a moment ago. */
 const FLIPPED = 7_000_000;
 
@@ -43,18 +51,30 @@ reconcile: { cycle: 1h, fullEvery: 1h, chunkRows: 5000, recheckAfter: 60ms, halt
 `;
 const random = seededRandom(seed);
 
+interface Lane {
+  readonly name: string;
+  readonly scopeKind: 'full' | 'due';
+  readonly digest: 'fast' | 'exact' | 'auto';
+  /** Its clock is so much further on at each cycle. */
+  readonly skipMs: number;
+}
+
 let test: TestMigration;
 let migration: Migration;
 let relay: RelayWorker;
 let traffic: Traffic;
+/** Several lanes ask at once. */
+let observed: Readonly<Record<StoreName, pg.Pool>>;
 let rogue: pg.Client;
 let planter: Planter;
 let flippers: { stop(): Promise<void> };
 const falseDrift: unknown[] = [];
 const missed: unknown[] = [];
 let cycles = 0;
+let windows = 0;
 let started = 0;
 let unsettled = 0;
+let converged = 0;
 let inFlight = 0;
 let rows = 0;
 
@@ -73,11 +93,15 @@ beforeAll(async () => {
   await test.legacy.query(`${SEED_ROWS}; ${COLD_SQL};
 INSERT INTO accounts SELECT ${FLIPPED} + i, 'acme', 'flip' || i, 0 FROM generate_series(1, 8) AS i;
 INSERT INTO entries SELECT ${FLIPPED} + i, 1, 0 FROM generate_series(1, 8) AS i`);
+  observed = {
+    legacy: new pg.Pool({ connectionString: urlOf('legacy') }),
+    target: new pg.Pool({ connectionString: urlOf('target') }),
+  };
   const frozen = new Set<string>();
   rogue = new pg.Client({ connectionString: urlOf('target') });
   await rogue.connect();
   await rogue.query(`SET SESSION AUTHORIZATION "${test.roles.apply}"`);
-  planter = new Planter(test, rogue, frozen, random);
+  planter = new Planter(observed, rogue, frozen, random);
   relay = startWorker({
     urls: { legacy: urlOf('legacy'), target: urlOf('target') },
     roles: test.roles,
@@ -101,6 +125,8 @@ afterAll(async () => {
   await flippers?.stop();
   await relay?.stop();
   await rogue?.end();
+  await observed?.legacy.end();
+  await observed?.target.end();
   await test?.close();
 });
 
@@ -110,14 +136,15 @@ describe(`${CYCLES} cycles under ${WRITES_PER_SECOND} writes a second (seed ${se
     const wrote = traffic.transactions();
     const captured = await capturedRows();
 
-    await Promise.all(Array.from({ length: LANES }, (_, lane) => runLane(lane)));
+    const keepsUp = async () => (await capturedRows()) - captured >= (WRITES_PER_SECOND * (Date.now() - began)) / 1_000;
+    await Promise.all(LANES.map((lane) => runLane(lane, keepsUp)));
 
     const seconds = (Date.now() - began) / 1_000;
     const perSecond = (count: number) => (count / seconds).toFixed(0);
     const rowWrites = (await capturedRows()) - captured;
     const found = planter.plants.filter((plant) => plant.found);
     console.info(
-      `in flight: seed ${seed}, ${cycles} cycles in ${seconds.toFixed(0)} s, ${perSecond(rowWrites)} row writes in ${perSecond(traffic.transactions() - wrote)} transactions a second, ${rows} rows compared; ${found.length} planted differences found, ${planter.plants.length - found.length} overwritten; ${inFlight} times a row in flight, ${unsettled} times one that did not stand still`,
+      `in flight: seed ${seed}, ${cycles} cycles (${windows} windows) in ${seconds.toFixed(0)} s, ${perSecond(rowWrites)} row writes in ${perSecond(traffic.transactions() - wrote)} transactions a second, ${rows} rows compared; ${found.length} planted differences found, ${planter.plants.length - found.length} overwritten; ${inFlight} times a row in flight, ${converged} times one that converged, ${unsettled} times one that did not stand still`,
     );
     expect(falseDrift).toEqual([]);
     expect(missed).toEqual([]);
@@ -125,39 +152,59 @@ describe(`${CYCLES} cycles under ${WRITES_PER_SECOND} writes a second (seed ${se
     expect(cycles).toBeGreaterThanOrEqual(CYCLES);
     expect([...traffic.failures]).toEqual([]);
     // Or the silence above would mean nothing.
+    expect(windows).toBeGreaterThan(CYCLES / 10);
     expect(inFlight).toBeGreaterThan(10 * cycles);
+    expect(converged).toBeGreaterThan(cycles);
   });
 });
 
 async function capturedRows(): Promise<number> {
-  const { rows: sequence } = await test.legacy.query<{ n: string }>('SELECT last_value AS n FROM crossfade.outbox_seq');
+  const { rows: sequence } = await observed.legacy.query<{ n: string }>(
+    'SELECT last_value AS n FROM crossfade.outbox_seq',
+  );
   return Number(sequence[0]?.n);
 }
 
-async function runLane(lane: number): Promise<void> {
-  const deps: Deps = { ...test.deps, documents: createMemoryDocuments(), objects: createMemoryObjects() };
+async function runLane(lane: Lane, keepsUp: () => Promise<boolean>): Promise<void> {
+  let skippedMs = 0;
+  const clock = { ...test.deps.clock, now: () => new Date(test.deps.clock.now().getTime() + skippedMs) };
+  const plan = {
+    ...test.deps.plan,
+    reconcile: { ...test.deps.plan.reconcile, digest: lane.digest, cycle: MINUTE, fullEvery: 2 * MINUTE },
+  };
+  const documents = createMemoryDocuments();
+  const deps: Deps = { ...test.deps, plan, clock, documents, objects: createMemoryObjects() };
   await mirrorTenants(deps, 'forward');
   const isDone = () => started >= CYCLES && planter.open().length === 0 && foundSoFar() >= PLANTS;
   while (!isDone() && falseDrift.length === 0 && missed.length === 0) {
+    await vi.waitUntil(keepsUp, { timeout: MINUTE, interval: 50 });
     started += 1;
     if (foundSoFar() + planter.open().length < PLANTS && started % 2 === 0) await planter.plant();
     const began = Date.now();
-    const run = aRun({ machine: 'reconcile', scope: ['acme', 'globex'], startedAt: new Date().toISOString() });
+    const run = aRun({
+      machine: 'reconcile',
+      scope: ['acme', 'globex'],
+      scopeKind: lane.scopeKind,
+      startedAt: clock.now().toISOString(),
+    });
     const { settling, document } = await runCycle(deps, run);
+    skippedMs += lane.skipMs;
     cycles += 1;
+    if (document.scopeKind === 'window') windows += 1;
     rows += document.rows;
     for (const table of document.tables) {
+      converged += table.converged ?? 0;
       inFlight += table.inFlight;
       unsettled += table.unsettled;
     }
-    await judge(lane, began, settling.drift);
+    await judge(lane.name, began, settling.drift);
   }
 }
 
 const foundSoFar = () => planter.plants.filter((plant) => plant.found).length;
 
 /** What a cycle found, against what is known to be true. */
-async function judge(lane: number, began: number, drift: readonly DriftRow[]): Promise<void> {
+async function judge(lane: string, began: number, drift: readonly DriftRow[]): Promise<void> {
   for (const row of drift) {
     const plant = planter.plants.find(
       ({ table, rowKey, endedAt = Number.POSITIVE_INFINITY }) =>
@@ -220,11 +267,11 @@ async function startFlipping(): Promise<{ stop(): Promise<void> }> {
 /** For whoever looks into a failed seed. */
 async function historyOf(table: string, rowKey: string) {
   const key = [table, rowKey];
-  const outbox = await test.legacy.query(
+  const outbox = await observed.legacy.query(
     `SELECT seq, op, state, old_tenant, new_tenant, reason, captured_at::text, touched_at::text FROM crossfade.outbox WHERE table_name = $1 AND row_key = $2 ORDER BY seq DESC LIMIT 8`,
     key,
   );
-  const applied = await test.target.query(
+  const applied = await observed.target.query(
     `SELECT kind, seq, action, batch, applied_at::text FROM crossfade.applied_log WHERE table_name = $1 AND row_key = $2 ORDER BY id DESC LIMIT 8`,
     key,
   );

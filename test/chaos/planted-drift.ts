@@ -3,7 +3,7 @@
  * overwritten by an event that was on its way, or waits for one. A row that gets one is left alone by the traffic from then on.
  */
 import type pg from 'pg';
-import type { TestMigration } from '../support/migration.ts';
+import type { StoreName } from '../../lib/domain/direction.ts';
 
 export interface Plant {
   readonly what: string;
@@ -21,7 +21,7 @@ export interface Plant {
   /** From when on nothing was on its way to it any more. */
   standsSince?: number | undefined;
   /** Cycles that began since then and have ended, by lane. */
-  readonly cycles: Map<number, number>;
+  readonly cycles: Map<string, number>;
 }
 
 /** Ids that the traffic never comes to. */
@@ -89,15 +89,20 @@ function account(what: string, sql: string, places: readonly Place[]): Kind {
 
 export class Planter {
   readonly plants: Plant[] = [];
-  readonly #test: TestMigration;
+  readonly #stores: Readonly<Record<StoreName, pg.Pool>>;
   readonly #rogue: pg.Client;
   readonly #frozen: Set<string>;
   readonly #pick: (count: number) => number;
   #turn = 0;
 
   /** @param rogue a superuser's own session on the target, under the applier's name: past the fence, and without a version. */
-  constructor(test: TestMigration, rogue: pg.Client, frozen: Set<string>, random: () => number) {
-    this.#test = test;
+  constructor(
+    stores: Readonly<Record<StoreName, pg.Pool>>,
+    rogue: pg.Client,
+    frozen: Set<string>,
+    random: () => number,
+  ) {
+    this.#stores = stores;
     this.#rogue = rogue;
     this.#frozen = frozen;
     this.#pick = (count) => Math.floor(random() * count);
@@ -113,7 +118,7 @@ export class Planter {
     const kind = KINDS[turn % KINDS.length];
     const place = kind?.places[Math.floor(turn / KINDS.length) % kind.places.length];
     if (kind === undefined || place === undefined) return;
-    const { target } = this.#test;
+    const { target } = this.#stores;
     const { rows } = await target.query<{ id: string }>(`SELECT id FROM accounts WHERE ${PLACES[place]} LIMIT 40`);
     const free = rows.filter(({ id }) => !this.#frozen.has(id));
     const id = free[this.#pick(Math.min(free.length, 12))]?.id;
@@ -163,7 +168,7 @@ export class Planter {
 
   async #truthOf({ table, rowKey, where, left }: Plant) {
     const tenant = table === 'accounts' ? 't.tenant_id' : '(SELECT tenant_id FROM accounts WHERE id = t.account_id)';
-    const { legacy, target } = this.#test;
+    const { legacy, target } = this.#stores;
     const has = await legacy.query<{ row: string }>(
       `SELECT t::text AS row FROM ${table} AS t WHERE ${where} AND ${tenant} <> 'umbrella'`,
     );

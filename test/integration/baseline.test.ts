@@ -61,7 +61,7 @@ describe('compare-schemas', () => {
 
     expect(result.notes).toContain('fast digests for currencies, lines');
     expect(result.notes).toContainEqual(
-      expect.stringMatching(/^exact digests for orders: in full passes, .*payload \(jsonb\)/),
+      expect.stringMatching(/^exact digests for orders: outside of windows, .*payload \(jsonb\)/),
     );
   });
 

@@ -1,10 +1,12 @@
 /** The digest of the same rows is the same whatever the session, the role or the database has set, and whatever the encodings are. */
 import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installSchemas } from '../../lib/application/install/install.ts';
 import { type Migration, tableNamed } from '../../lib/application/migration.ts';
 import { DIGEST_FORMS, type DigestForm } from '../../lib/domain/digest.ts';
+import { STORES } from '../../lib/domain/direction.ts';
 import { digestRange, type RangeDigest } from '../../lib/sql/compare/digest-range.ts';
 import { type HashProbeRow, probeHashes } from '../../lib/sql/compare/probe-hashes.ts';
 import { EVERY_TYPE_SQL } from '../support/every-type.ts';
@@ -107,6 +109,37 @@ describe('the digest of the same rows', () => {
     }
 
     expect([...digests]).toEqual([expect.stringMatching(/^6 ./)]);
+  });
+
+  it('is the same under settings drawn at random, of every time zone that the server knows', {
+    timeout: 60_000,
+  }, async () => {
+    const { rows } = await stores.legacy.query<{ name: string }>('SELECT name FROM pg_timezone_names ORDER BY name');
+    const usual: string[] = [];
+    for (const form of DIGEST_FORMS) usual.push(await digestIn(stores.legacy, form));
+    const settings = fc.record({
+      TimeZone: fc.constantFrom(...rows.map(({ name }) => name)),
+      DateStyle: fc
+        .tuple(fc.constantFrom('ISO', 'SQL', 'Postgres', 'German'), fc.constantFrom('DMY', 'MDY', 'YMD'))
+        .map((words) => words.join(', ')),
+      IntervalStyle: fc.constantFrom('postgres', 'postgres_verbose', 'sql_standard', 'iso_8601'),
+      extra_float_digits: fc.integer({ min: -15, max: 3 }).map(String),
+      bytea_output: fc.constantFrom('hex', 'escape'),
+      search_path: fc.constantFrom('', 'public', 'pg_catalog, public', 'nowhere'),
+      client_encoding: fc.constantFrom('UTF8', 'LATIN1', 'SQL_ASCII', 'WIN1252', 'EUC_JP'),
+    });
+    await fc.assert(
+      fc.asyncProperty(settings, fc.constantFrom(...STORES), async (drawn, store) => {
+        for (const [name, value] of Object.entries(drawn))
+          await stores[store].query('SELECT set_config($1, $2, false)', [name, value]);
+        const digests: string[] = [];
+        for (const form of DIGEST_FORMS) digests.push(await digestIn(stores[store], form, 'every_type', store));
+        await stores[store].query('RESET ALL');
+
+        expect(digests).toEqual(usual);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it.each(DIGEST_FORMS)('is the same whatever the database sets for those who connect (%s)', async (form) => {

@@ -9,7 +9,9 @@ import { loadMigration } from '../../lib/application/migration.ts';
 import { comparePass, type PassResult } from '../../lib/application/reconcile/compare-pass.ts';
 import { planComparison } from '../../lib/application/reconcile/comparison.ts';
 import { DIGEST_FORMS, type DigestForm } from '../../lib/domain/digest.ts';
+import { STORES } from '../../lib/domain/direction.ts';
 import { NO_TENANT } from '../../lib/domain/table.ts';
+import { BUILT_IN_TYPES } from '../../lib/sql/compare/compared-types.ts';
 import { startTestDataApi } from '../support/data-api.ts';
 import { EVERY_TYPE_SQL } from '../support/every-type.ts';
 import { aMigration, type TestMigration } from '../support/migration.ts';
@@ -108,6 +110,25 @@ const PLANTED: readonly Planted[] = [
   ['a point', 'spot', `'(1,2)'`, `'(2,1)'`, 'both'],
   ['a point without a coordinate', 'spot', `'(0,0)'`, `NULL`, 'both'],
   ['a circle', 'ring', `'<(1,2),3>'`, `'<(1,2),4>'`, 'both'],
+  ['a line', 'straight', `'{1,2,3}'`, `'{1,2,4}'`, 'both'],
+  ['a line segment that runs the other way', 'stretch', `'[(0,0),(1,1)]'`, `'[(1,1),(0,0)]'`, 'both'],
+  ['a box of the same size', 'frame', `'(2,1),(0,0)'`, `'(1,2),(0,0)'`, 'both'],
+  ['a box from other corners', 'frame', `'(1,1),(0,0)'`, `'(0,1),(1,0)'`, 'neither'],
+  ['an open path against a closed one', 'way', `'[(0,0),(1,1)]'`, `'((0,0),(1,1))'`, 'both'],
+  ['a polygon that begins elsewhere', 'area', `'((0,0),(1,1),(1,0))'`, `'((1,1),(1,0),(0,0))'`, 'both'],
+  ['a circle of the same size', 'ring', `'<(1,2),3>'`, `'<(2,1),3>'`, 'both'],
+  ['a coordinate in an array of points', 'spots', `'{"(1,2)"}'`, `'{"(1,3)"}'`, 'both'],
+  ['the order in an array of money', 'coins', `ARRAY[1::money, 2::money]`, `ARRAY[2::money, 1::money]`, 'both'],
+  ['a mask in an array of addresses', 'nets', `'{10.0.0.1/24}'`, `'{10.0.0.1/25}'`, 'both'],
+  ['the sign in an array of documents', 'papers', `ARRAY['{"a":1}'::jsonb]`, `ARRAY['{"a":-1}'::jsonb]`, 'both'],
+  ['a month against 30 days in an array', 'spans', `'{1 mon}'`, `'{30 days}'`, 'exact'],
+  ['a block of addresses', 'block', `'10.0.0.0/8'`, `'10.0.0.0/9'`, 'both'],
+  ['a block that is written short', 'block', `'10/8'`, `'10.0.0.0/8'`, 'neither'],
+  ['a long hardware address', 'long_mac', `'08:00:2b:01:02:03:04:05'`, `'08:00:2b:01:02:03:04:06'`, 'both'],
+  ['the highest bit of an oid', 'object', `1`, `2147483649`, 'both'],
+  ['a path into a document', 'trail', `'$.a'`, `'$.b'`, 'both'],
+  ['a path that is written in another way', 'trail', `'$.a'`, `' $ . "a" '`, 'neither'],
+  ['an operator of a tsquery', 'query', `'a & b'`, `'a | b'`, 'both'],
   ['a network mask', 'net', `'10.0.0.1/24'`, `'10.0.0.1/25'`, 'both'],
   ['an address that is written short', 'net', `'::1'`, `'0:0:0:0:0:0:0:1'`, 'neither'],
   ['a hardware address', 'mac', `'08:00:2b:01:02:03'`, `'08:00:2b:01:02:04'`, 'both'],
@@ -146,14 +167,49 @@ const PLANTED: readonly Planted[] = [
   ['inclusive against exclusive bounds', 'levels', `'[1.5,2.5]'`, `'[1.5,2.5)'`, 'both'],
   ['the sign in a range', 'levels', `'[-1,5)'`, `'[1,5)'`, 'both'],
   ['scale in a range', 'levels', `'[1.0,2)'`, `'[1.00,2)'`, 'exact'],
+  ['a range of bigint', 'far', `'[1,9)'`, `'[1,9223372036854775807)'`, 'both'],
+  ['a range of timestamps', 'local_period', `'[2026-01-01,2026-01-02)'`, `'[2026-01-01,2026-01-02]'`, 'both'],
+  ['a range of days', 'days', `'[2026-01-01,2026-01-02)'`, `'[2026-01-01,2026-01-03)'`, 'both'],
+  [
+    'inclusive against exclusive bounds of days',
+    'days',
+    `'[2026-01-01,2026-01-02]'`,
+    `'[2026-01-01,2026-01-03)'`,
+    'neither',
+  ],
+  ['a range of times', 'period', `'[2026-01-01 00:00+00,)'`, `'[2026-01-01 00:00+01,)'`, 'both'],
   ['a range of times in two zones', 'period', `'[2026-01-01 00:00+00,)'`, `'[2026-01-01 01:00+01,)'`, 'neither'],
   ['a multirange', 'reaches', `'{[1,3),[5,9)}'`, `'{[1,3)}'`, 'both'],
   ['a multirange in another order', 'reaches', `'{[1,3),[5,9)}'`, `'{[5,9),[1,3)}'`, 'neither'],
+  ['a multirange of bigint', 'fars', `'{[1,3),[5,9)}'`, `'{[1,9)}'`, 'both'],
+  ['the sign in a multirange', 'ladder', `'{[-1,5)}'`, `'{[1,5)}'`, 'both'],
+  // As in an array of numbers.
+  ['scale in a multirange', 'ladder', `'{[1.0,2)}'`, `'{[1.00,2)}'`, 'both'],
+  ['a multirange of timestamps', 'local_periods', `'{[2026-01-01,2026-01-02)}'`, `'{[2026-01-01,2026-01-02]}'`, 'both'],
+  ['a multirange of times', 'periods', `'{[2026-01-01 00:00+00,)}'`, `'{[2026-01-01 00:00+01,)}'`, 'both'],
+  [
+    'a multirange of times in two zones',
+    'periods',
+    `'{[2026-01-01 00:00+00,)}'`,
+    `'{[2026-01-01 01:00+01,)}'`,
+    'neither',
+  ],
+  ['a multirange of days', 'holidays', `'{[2026-01-01,2026-01-03)}'`, `'{[2026-01-01,2026-01-04)}'`, 'both'],
   ['an enum', 'mood', `'sad'`, `'ok'`, 'both'],
   ['an enum whose values stand in another order', 'mood', `'ok'`, `'ok'`, 'neither'],
   ['a domain over text', 'mail', `'a@b'`, `'A@b'`, 'both'],
   ['a part of a composite', 'pair', `ROW(1, 'a')`, `ROW(1, 'b')`, 'both'],
   ['NULL in a composite', 'pair', `ROW(1, NULL)`, `ROW(1, '')`, 'both'],
+  ['a domain over an instant', 'moment', `'2026-01-01 00:00+00'`, `'2026-01-01 00:00+01'`, 'both'],
+  ['a domain over an instant in two zones', 'moment', `'2026-01-01 00:00+00'`, `'2026-01-01 01:00+01'`, 'neither'],
+  [
+    'the instant of a composite',
+    'stamped',
+    `ROW('2026-01-01 00:00+00', 0.1)`,
+    `ROW('2026-01-01 00:00+01', 0.1)`,
+    'both',
+  ],
+  ['the last bit of a composite', 'stamped', `ROW(NULL, 0.1)`, `ROW(NULL, 0.10000000000000002)`, 'both'],
   ['a value of hstore', 'options', `'a=>1'`, `'a=>NULL'`, 'both'],
   ['the order in hstore', 'options', `'a=>1, b=>2'`, `'b=>2, a=>1'`, 'neither'],
   ['a large document', 'data', largeDocument(''), largeDocument(`|| '{"x":[1]}'`), 'both'],
@@ -185,6 +241,17 @@ const FIRST = idOf(PLANTED.length) + 1;
 const [SWAPPED, SHIFTED, TRADED, GONE, EMPTIED] = [FIRST, FIRST + 2, FIRST + 4, FIRST + 8, FIRST + 10];
 const EXTRA = [-3, FIRST + 1_000];
 
+/** Text that the role's settings decide: whatever the databases set, the same. */
+const STYLED_SQL = `
+CREATE DOMAIN public.moment AS timestamptz;
+CREATE TYPE public.stamped AS (at timestamptz, ratio double precision);
+ALTER TABLE public.every_type ADD COLUMN moment public.moment DEFAULT '2026-01-01 00:00+00', ADD COLUMN stamped public.stamped DEFAULT ROW('2026-01-01 00:00+00', 0.1);
+`;
+const HOSTILE = {
+  legacy: { TimeZone: `'Asia/Kolkata'`, DateStyle: `'German'`, extra_float_digits: -5 },
+  target: { TimeZone: `'America/St_Johns'`, DateStyle: `'SQL, DMY'`, extra_float_digits: 0 },
+} as const;
+
 const FILL = `
 CREATE TABLE public.pairs (id integer PRIMARY KEY, word text);
 INSERT INTO public.pairs SELECT i, CASE i WHEN 7 THEN 'seven' ELSE 'word' END FROM generate_series(1, 60) AS i;
@@ -195,10 +262,13 @@ let stores: TestMigration;
 beforeAll(async () => {
   stores = await aMigration({
     plan: PLAN,
-    legacySql: EVERY_TYPE_SQL.legacy + FILL,
-    targetSql: EVERY_TYPE_SQL.target + FILL,
+    legacySql: EVERY_TYPE_SQL.legacy + STYLED_SQL + FILL,
+    targetSql: EVERY_TYPE_SQL.target + STYLED_SQL + FILL,
     clock: createVirtualClock({ autoAdvance: true }),
   });
+  for (const store of STORES)
+    for (const [name, value] of Object.entries(HOSTILE[store]))
+      await stores[store].query(`ALTER DATABASE ${stores[store].database} SET ${name} = ${value}`);
   await installSchemas(stores.deps);
   for (const [index, [, column, legacy, target]] of PLANTED.entries()) {
     const at = `WHERE id = ${idOf(index)}`;
@@ -259,6 +329,16 @@ async function find(form: DigestForm, databases = stores.deps.databases) {
 let passes = 0;
 
 describe('planted differences', () => {
+  it('are of every type that is known by name', async () => {
+    const { rows } = await stores.legacy.query<{ type: string }>(
+      `SELECT format_type(atttypid, NULL) AS type FROM pg_attribute WHERE attrelid = 'every_type'::regclass AND attname = ANY ($1)`,
+      [PLANTED.filter(([, , , , seen]) => seen !== 'neither').map(([, column]) => column)],
+    );
+
+    const planted = new Set(rows.map(({ type }) => type));
+    expect(BUILT_IN_TYPES.filter((type) => !planted.has(type))).toEqual([]);
+  });
+
   it.each(DIGEST_FORMS)('are found by the form %s where it must see them, and nothing else is', async (form) => {
     const { comparison, result } = await find(form);
 

@@ -3,8 +3,11 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { VirtualClock } from '../../lib/adapters/memory/clock.ts';
 import type { Deps } from '../../lib/application/deps.ts';
 import { rollbackMachine } from '../../lib/application/machines/rollback/machine.ts';
+import { loadMigration } from '../../lib/application/migration.ts';
 import { setMarks } from '../../lib/application/operate/set-marks.ts';
 import { readHold } from '../../lib/application/relay/delivery-hold.ts';
+import { readArtefact } from '../../lib/application/repair/repair-store.ts';
+import { undoRepair } from '../../lib/application/repair/undo-repair.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
 import type { Statement } from '../../lib/sql/statement.ts';
 import type { TestMigration } from '../support/migration.ts';
@@ -82,6 +85,33 @@ it('overwrites one tenant from legacy, removes what legacy has not, proves it, a
   expect((await deps.documents.get('control', 'control'))?.value).toEqual({});
 });
 
+it('leaves a plan behind that says of each row what was overwritten and why, and can be undone', async () => {
+  await goBack(aWayBack());
+
+  const [document] = (await deps.documents.list('repair')).map(({ value }) => value);
+  if (document === undefined) throw new Error('there is no plan');
+  expect(document).toMatchObject({
+    state: 'done',
+    rows: 4,
+    direction: 'forward',
+    outcomes: { repaired: 4, failed: 0 },
+  });
+  const { planned } = await readArtefact(deps.objects, document);
+  expect(planned.map(({ table, rowKey, action }) => `${action} ${table} ${rowKey}`).toSorted()).toEqual([
+    'delete lines [901, 1]',
+    'delete orders [901]',
+    'insert lines [3, 2]',
+    'update orders [2]',
+  ]);
+  expect(planned.find(({ action }) => action === 'update')?.columns).toEqual([
+    expect.objectContaining({ column: 'note', winner: 'legacy', reason: 'timestamps-collide' }),
+  ]);
+
+  const wish = { repair: document.id, dryRun: false, by: 'alice', why: 'the wrong way' };
+  expect(await undoRepair(await loadMigration(deps), wish)).not.toHaveProperty('refused');
+  expect(await wrong()).toEqual([...OF_ACME, ...OF_UMBRELLA].toSorted());
+});
+
 it('overwrites one table of a tenant and leaves its others as they are', async () => {
   await goBack(aWayBack({ tables: ['lines'] }));
 
@@ -118,7 +148,7 @@ it('goes on where it died', async () => {
   const run = aWayBack();
   await step('pause-routing', run);
   const dying: Deps = { ...deps, databases: failingSecondWrite(deps) };
-  await expect(rollbackMachine.steps['overwrite-target']?.(dying, run, null)).rejects.toThrow('killed');
+  await expect(step('overwrite-target', run, dying)).rejects.toThrow('killed');
 
   const { verified } = await goBack(run);
 
@@ -153,7 +183,8 @@ it('stops before its next page when a person stops delivery meanwhile, and leave
   await step('pause-routing', run);
   const stopping: Deps = { ...deps, databases: stoppedAtFirstWrite(deps) };
 
-  const stopped = await rollbackMachine.steps['overwrite-target']?.(stopping, run, null);
+  const planned = await rollbackMachine.steps['overwrite-target']?.(stopping, run, null);
+  const stopped = await rollbackMachine.steps['overwrite-target']?.(stopping, run, planned?.data);
   const waiting = await rollbackMachine.steps['overwrite-target']?.(deps, run, stopped?.data);
 
   expect(waiting).toMatchObject({ again: true, notes: [expect.stringContaining('delivery is held by alice')] });
@@ -192,7 +223,7 @@ function stoppedAtFirstWrite({ databases }: Deps): Deps['databases'] {
         ...session,
         query: async <Row>(statement: Statement) => {
           const rows = await session.query<Row>(statement);
-          if (statement.text.includes('/* crossfade batch overwrite-'))
+          if (statement.text.includes('/* crossfade batch repair-'))
             await setMarks(alice(), { set: ['deliveryHeld'], why: 'the target suffers' });
           return rows;
         },
@@ -211,7 +242,7 @@ function failingSecondWrite({ databases }: Deps): Deps['databases'] {
       return {
         ...session,
         query: (statement) => {
-          if (statement.text.includes('/* crossfade batch overwrite-')) writes += 1;
+          if (statement.text.includes('/* crossfade batch repair-')) writes += 1;
           return writes > 1 ? Promise.reject(new Error('killed')) : session.query(statement);
         },
       };

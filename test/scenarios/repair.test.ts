@@ -376,6 +376,21 @@ describe('an approval', () => {
     expect((await documentOf(id)).state).toBe('awaiting-approval');
   });
 
+  it('is wanted below the cap too where the approvals of the plan name reconcile', async () => {
+    deps = { ...deps, plan: { ...deps.plan, approvals: { ...deps.plan.approvals, machines: ['reconcile'] } } };
+    await plant(`UPDATE orders SET note = 'rogue' WHERE id = 1`, MANY.slice(0, 1));
+    const { id } = await plan();
+
+    const { run, asked, approval } = await ask(id);
+    expect(asked.data).toEqual({ approvalRequired: true });
+    const unasked = await step('repair', run, null);
+    await decide(approval, true);
+    const repaired = await step('repair', run, null);
+
+    expect(unasked.notes).toEqual([`repair ${id} was not approved`]);
+    expect(repaired.notes[0]).toBe('repaired 1 of 1 row');
+  });
+
   it('lets the plan run that was shown, and records who decided', async () => {
     await plant(`UPDATE orders SET note = 'rogue' WHERE id <= 6`, MANY);
     const { id } = await plan();

@@ -62,7 +62,7 @@ async function settleTwice(table: string, rowKey: string, between = async () => 
   return settleRound(migration, comparison, first.pending, 2);
 }
 
-const NOTHING = { pending: [], drift: [], inFlight: {}, waiting: [], setAside: [] };
+const NOTHING = { pending: [], drift: [], converged: {}, inFlight: {}, waiting: [], setAside: [] };
 const waitsFor = (table: string, rowKey: string) => ({
   inFlight: { [table]: 1 },
   waiting: [{ table, rowKey, tenant: 'acme' }],

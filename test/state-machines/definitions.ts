@@ -26,6 +26,11 @@ export interface State {
   readonly Default?: string;
   readonly Next?: string;
   readonly End?: boolean;
+  readonly ItemReader?: { readonly Resource: string; readonly Arguments: Readonly<Record<string, string>> };
+  readonly ItemBatcher?: { readonly MaxItemsPerBatch: string; readonly BatchInput: Readonly<Record<string, string>> };
+  readonly ResultWriter?: { readonly Resource: string };
+  readonly MaxConcurrency?: number;
+  readonly ToleratedFailurePercentage?: number;
   readonly ItemProcessor?: { readonly StartAt: string; readonly States: Readonly<Record<string, State>> };
 }
 

@@ -204,6 +204,32 @@ describe('work that is undone before a machine ends early', () => {
   });
 });
 
+describe('the Distributed Map of a cycle', () => {
+  const { States } = definitionOf('reconcile');
+  const map = States.CompareChunks;
+
+  it('reads its items from the bucket, batches them by what the plan step says, and writes results to the bucket', () => {
+    expect(map?.ItemReader?.Resource).toBe('arn:aws:states:::s3:getObject');
+    expect(map?.ItemReader?.Arguments.Key).toContain('$last.data.chunks.Key');
+    expect(map?.ItemBatcher?.MaxItemsPerBatch).toContain('$last.data.itemsPerCall');
+    expect(map?.ItemBatcher?.BatchInput).toEqual({ run: '{% $run %}' });
+    expect(map?.ResultWriter?.Resource).toBe('arn:aws:states:::s3:putObject');
+    expect(map?.MaxConcurrency).toEqual(expect.any(Number));
+  });
+
+  it('tries every batch whatever fails, and each failed batch ends its child as failed', () => {
+    expect(map?.ToleratedFailurePercentage).toBe(100);
+    const children = map?.ItemProcessor?.States ?? {};
+    expect(children.CompareBatch?.Catch?.map(({ Next }) => Next)).toEqual(['BatchFailed']);
+    expect(children.BatchFailed?.Type).toBe('Fail');
+  });
+
+  it('goes on to settle and record, which sees what is missing', () => {
+    expect(reachableFrom('CompareChunks', States)).toContain('Settle');
+    expect(reachableFrom('Settle', States)).toContain('Record');
+  });
+});
+
 describe('the way back of the schema', () => {
   const { States } = definitionOf('rollback');
   const leadingTo = (wanted: string) =>

@@ -23,6 +23,11 @@ CREATE TABLE public.every_type (
   uid uuid DEFAULT '11111111-2222-3333-4444-555555555555', lsn pg_lsn DEFAULT '0/1', words tsvector DEFAULT 'a b', tags text[] DEFAULT '{a,NULL}', counts integer[] DEFAULT '{1,2}',
   amounts numeric[] DEFAULT '{1.0,NULL}', ratios double precision[] DEFAULT '{0.1,NaN}', moments timestamptz[] DEFAULT '{2026-01-01 00:00+00,NULL}', moods public.mood[] DEFAULT '{ok}',
   reach int4range DEFAULT '[1,9)', levels numrange DEFAULT '[1.0,2]', period tstzrange DEFAULT '[2026-01-01 00:00+00,)', reaches int4multirange DEFAULT '{[1,3)}',
+  straight line DEFAULT '{1,2,3}', stretch lseg DEFAULT '[(0,0),(1,1)]', frame box DEFAULT '(1,1),(0,0)', way path DEFAULT '[(0,0),(1,1)]', area polygon DEFAULT '((0,0),(1,1),(1,0))',
+  spots point[] DEFAULT '{"(1,2)",NULL}', coins money[] DEFAULT ARRAY[1.5::numeric::money], nets inet[] DEFAULT '{10.0.0.1}', papers jsonb[] DEFAULT '{"{\\"n\\": 1.0}"}', spans interval[] DEFAULT '{1 mon}',
+  block cidr DEFAULT '10.0.0.0/8', long_mac macaddr8 DEFAULT '08:00:2b:01:02:03:04:05', object oid DEFAULT 7, trail jsonpath DEFAULT '$.a', query tsquery DEFAULT 'a & b',
+  far int8range DEFAULT '[1,9)', local_period tsrange DEFAULT '[2026-01-01 00:00,)', days daterange DEFAULT '[2026-01-01,2026-02-01)', fars int8multirange DEFAULT '{[1,3)}',
+  ladder nummultirange DEFAULT '{[1.0,2]}', local_periods tsmultirange DEFAULT '{[2026-01-01 00:00,)}', periods tstzmultirange DEFAULT '{[2026-01-01 00:00+00,)}', holidays datemultirange DEFAULT '{[2026-01-01,2026-01-03)}',
   mood public.mood DEFAULT 'ok', mail public.mail DEFAULT 'a@b', pair public.pair DEFAULT ROW(1, 'a'), options hstore DEFAULT 'a=>1'
 );
 `;

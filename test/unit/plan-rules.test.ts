@@ -261,6 +261,11 @@ describe('numbers that depend on each other', () => {
       'reconcile.fullEvery: expected at most `reconcile.gate.for` (1h)',
     ],
     [
+      'cycles in which no table is due',
+      { tables: { orders: { every: '2h' } } },
+      'reconcile.cycle: expected the interval of the table that is compared most often (2h)',
+    ],
+    [
       'chunks smaller than their parts',
       { reconcile: { chunkRows: 50 } },
       'reconcile.splitRows: expected at most `reconcile.chunkRows` (50)',

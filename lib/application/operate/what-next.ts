@@ -89,6 +89,6 @@ function pastMax({ windows }: Standing): readonly string[] {
     .filter((window) => window.state === 'past max')
     .map(
       (window) =>
-        `phase ${window.phase} is past its compatibility window: ${formatSpan(window.usedMs)} used, at most ${formatSpan(window.maxMs ?? 0)}; it does not advance without an approval`,
+        `phase ${window.phase} is past its compatibility window: ${formatSpan(window.usedMs)} used, at most ${formatSpan(window.maxMs ?? 0)}`,
     );
 }

@@ -135,7 +135,6 @@ async function beyondOf(
 
 async function planTables(migration: Migration, wish: UninstalledWish): Promise<readonly ComparedTable[]> {
   const { mode, form } = chooseMode(migration.deps, wish.mode);
-  const whole = wish.limit === null && wish.keys.length === 0;
   for (const name of wish.tables) tableNamed(migration, name);
   if (mode === 'checksum' && form === 'md5') await checkMd5(migration.deps);
   const tables: ComparedTable[] = [];
@@ -143,7 +142,7 @@ async function planTables(migration: Migration, wish: UninstalledWish): Promise<
     if (wish.tables.length > 0 && !wish.tables.includes(table.name)) continue;
     const isShared = table.tenant.kind === 'none';
     if (isShared && wish.tenants.length > 0 && !wish.tenants.includes(NO_TENANT)) continue;
-    const fingerprint = await planFingerprint(migration.deps, table, { mode, form, whole });
+    const fingerprint = await planFingerprint(migration.deps, table, { mode, form });
     const tenants = isShared || wish.tenants.length === 0 ? null : wish.tenants;
     tables.push({ table: table.name, fingerprint, tenants });
   }

@@ -43,8 +43,8 @@ export interface ComparisonWish {
   readonly tenants: readonly string[];
   /** Empty: all tables of the plan. */
   readonly tables: readonly string[];
-  /** Every row of the tables is read. Default: false. */
-  readonly whole?: boolean | undefined;
+  /** Only what changed is read. Default: false. */
+  readonly isWindow?: boolean | undefined;
 }
 
 /**
@@ -54,7 +54,7 @@ export interface ComparisonWish {
 export async function planComparison(
   migration: Migration,
   direction: Direction,
-  { mode, form, tenants, tables, whole = false }: ComparisonWish,
+  { mode, form, tenants, tables, isWindow = false }: ComparisonWish,
 ): Promise<Comparison> {
   const wanted = migration.tables.filter((table) => tables.length === 0 || tables.includes(table.name));
   if (mode === 'checksum' && form === 'md5') await checkMd5(migration.deps);
@@ -64,7 +64,7 @@ export async function planComparison(
     if (scope !== null && scope.length === 0) continue;
     compared.push({
       table: table.name,
-      fingerprint: await planFingerprint(migration.deps, table, { mode, form, whole }),
+      fingerprint: await planFingerprint(migration.deps, table, { mode, form, isWindow }),
       tenants: scope,
     });
   }
@@ -75,19 +75,23 @@ export async function planComparison(
 export async function planFingerprint(
   deps: Deps,
   table: MigratedTable,
-  { mode, form, whole = false }: Pick<ComparisonWish, 'mode' | 'form' | 'whole'>,
+  { mode, form, isWindow = false }: Pick<ComparisonWish, 'mode' | 'form' | 'isWindow'>,
 ): Promise<Fingerprint> {
   const hashesAlike = mayBeFast(mode, form) && (await unlikeTypes(deps, table)).length === 0;
-  return fingerprintFor(mode, form, { hashesAlike, blindColumns: blindColumns(table), whole });
+  return fingerprintFor(mode, form, { hashesAlike, blindColumns: blindColumns(table), isWindow });
 }
 
 /** Tables that a form named by a run shows less of than the plan asks for: what is equal there proves less. */
-export function tablesSeenLess(migration: Migration, { mode, tables }: Comparison, whole: boolean): readonly string[] {
+export function tablesSeenLess(
+  migration: Migration,
+  { mode, tables }: Comparison,
+  isWindow: boolean,
+): readonly string[] {
   const { mode: plannedMode, digest } = migration.deps.plan.reconcile;
   if (mode !== 'checksum') return [];
   return tables
     .filter(({ table, fingerprint }) => {
-      const planned = { hashesAlike: true, blindColumns: blindColumns(tableNamed(migration, table)), whole };
+      const planned = { hashesAlike: true, blindColumns: blindColumns(tableNamed(migration, table)), isWindow };
       return fingerprint.form === 'fast' && fingerprintFor(plannedMode, digest, planned).form !== 'fast';
     })
     .map(({ table }) => table);

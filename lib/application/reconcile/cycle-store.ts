@@ -47,6 +47,8 @@ export interface Settling {
   readonly round?: { readonly execution: string; readonly n: number; readonly at: string } | undefined;
   readonly pending: readonly PendingRow[];
   readonly drift: readonly DriftRow[];
+  /** By table: rows that differed at their first read and were equal at a later one. */
+  readonly converged?: Readonly<Record<string, number>> | undefined;
   readonly inFlight: Readonly<Record<string, number>>;
   /** Rows in flight by key. What they wait for may leave no event behind, so the next window looks at them again. */
   readonly waiting?: readonly WaitingRow[] | undefined;

@@ -49,14 +49,14 @@ export async function planChunks(deps: Deps, run: Run, data: unknown): Promise<S
   const shapes = await readShapes(migration);
   const scope = await scopeOf(deps, run, wish, direction, { shapes, generations });
   if (scope.kind === 'nothing') return refuse([scope.why]);
-  const whole = scope.kind === 'full' && scope.limit === null;
+  const isWindow = scope.kind === 'window';
   const compared = await planComparison(migration, direction, {
     ...chosen,
     tenants: copied,
     tables: scope.tables,
-    whole,
+    isWindow,
   });
-  const seenLess = tablesSeenLess(migration, compared, whole);
+  const seenLess = tablesSeenLess(migration, compared, isWindow);
   const comparison: Comparison = { ...compared, generations };
   const asked = { kind: scope.kind, windowMs: wish.windowMs, limit: wish.limit, keys: run.keys ?? [], wish: wish.kind };
   const subject = fingerprint({ comparison, shapes, plan: deps.planHash, asked });

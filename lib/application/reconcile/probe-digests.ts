@@ -40,7 +40,7 @@ export interface TableDigest {
   readonly because?: string | undefined;
 }
 
-/** The form that each table's digest gets in full passes with the plan's `reconcile.digest`. */
+/** The form that each table's digest gets outside of windows with the plan's `reconcile.digest`. */
 export async function digestForms(migration: Migration): Promise<readonly TableDigest[]> {
   const wish = migration.deps.plan.reconcile.digest;
   if (wish === 'md5') await checkMd5(migration.deps);
@@ -48,13 +48,13 @@ export async function digestForms(migration: Migration): Promise<readonly TableD
   for (const table of migration.tables) {
     const unlike = mayBeFast('checksum', wish) ? await unlikeTypes(migration.deps, table) : [];
     const blind = blindColumns(table);
-    const seen = { hashesAlike: unlike.length === 0, blindColumns: blind, whole: true };
+    const seen = { hashesAlike: unlike.length === 0, blindColumns: blind, isWindow: false };
     const { form } = fingerprintFor('checksum', wish, seen);
     const because =
       unlike.length > 0
         ? `the two servers hash ${unlike.join(', ')} differently`
         : form === 'exact' && wish === 'auto'
-          ? `in full passes, because PostgreSQL's hash of ${blind.join(', ')} leaves out signs and nesting; fast in windows`
+          ? `outside of windows, because PostgreSQL's hash of ${blind.join(', ')} leaves out signs and nesting`
           : undefined;
     tables.push({ table: table.name, form, because });
   }

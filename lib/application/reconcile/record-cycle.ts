@@ -104,6 +104,7 @@ function tallyTables(
       ...tally,
       ...(shape === undefined ? {} : { shape }),
       drift: { missing: count('missing'), extra: count('extra'), different: count('different') },
+      converged: settling.converged?.[tally.table] ?? 0,
       inFlight: (settling.inFlight[tally.table] ?? 0) + (waiting.length - moving),
       setAside: settling.setAside.filter((row) => row.table === tally.table).length,
       ...(late === 0 ? {} : { late }),

@@ -97,7 +97,7 @@ function describe({ rows, drift, driftPercent, upperBoundPercent, tables, comple
   const sum = (of: (table: (typeof tables)[number]) => number) => tables.reduce((total, table) => total + of(table), 0);
   const kinds = `${sum((table) => table.drift.missing)} missing, ${sum((table) => table.drift.extra)} extra, ${sum((table) => table.drift.different)} different`;
   const late = sum((table) => table.late ?? 0);
-  const others = `${sum((table) => table.inFlight)} in flight${late === 0 ? '' : ` (${late} for longer than dualWrite.lagLimit)`}, ${sum((table) => table.unsettled)} unsettled, ${sum((table) => table.leftOut)} left out`;
+  const others = `${sum((table) => table.converged ?? 0)} converged, ${sum((table) => table.inFlight)} in flight${late === 0 ? '' : ` (${late} for longer than dualWrite.lagLimit)`}, ${sum((table) => table.unsettled)} unsettled, ${sum((table) => table.leftOut)} left out`;
   const rate = `${drift} of ${rows} rows drift (${kinds}), ${Number(driftPercent.toPrecision(3))} %, at most ${upperBoundPercent.toPrecision(3)} % at 95 %`;
   return `${rate}; ${others}; ${sum((table) => table.repaired)} repaired${complete ? '' : '; not every chunk was read'}`;
 }

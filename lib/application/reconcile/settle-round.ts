@@ -46,6 +46,8 @@ export interface SetAsideRow extends SetAside {
 export interface RoundResult {
   readonly pending: readonly PendingRow[];
   readonly drift: readonly DriftRow[];
+  /** Rows that differed before and are equal now, by table. */
+  readonly converged: Readonly<Record<string, number>>;
   /** Rows in flight, by table; those that were set aside among them. */
   readonly inFlight: Readonly<Record<string, number>>;
   /** Those rows, which are not read again in this cycle. */
@@ -77,6 +79,7 @@ export async function settleRound(
   const next: PendingRow[] = [];
   const drift: DriftRow[] = [];
   const setAside: SetAsideRow[] = [];
+  const converged: Record<string, number> = {};
   const inFlight: Record<string, number> = {};
   const waiting: WaitingRow[] = [];
   const authoritative = sourceOf(comparison.direction);
@@ -93,8 +96,8 @@ export async function settleRound(
         const verdict = judgeRow(befores.get(sight.rowKey), sight);
         const isWaiting = verdict === 'in-flight' || verdict === 'set-aside';
         const { rowKey, tenant } = sight;
-        if (verdict === 'converged') continue;
-        if (verdict === 'drift') drifting.push(sight);
+        if (verdict === 'converged') converged[name] = (converged[name] ?? 0) + 1;
+        else if (verdict === 'drift') drifting.push(sight);
         else if (isWaiting && round > 1) {
           inFlight[name] = (inFlight[name] ?? 0) + 1;
           waiting.push({ table: name, rowKey, tenant, ...(isLate(migration, sight) ? { late: true } : {}) });
@@ -105,12 +108,12 @@ export async function settleRound(
       for (const row of await describe(migration, comparison, name, drifting)) drift.push(row);
     }
   }
-  if (drift.length === 0) return { pending: next, drift, inFlight, waiting, setAside };
+  if (drift.length === 0) return { pending: next, drift, converged, inFlight, waiting, setAside };
   const stands = await standsAfter(migration, comparison, before);
   const moved = drift
     .filter((row) => !stands(row))
     .map(({ table, rowKey, tenant }) => ({ table, rowKey, tenant, before: null }));
-  return { pending: [...next, ...moved], drift: drift.filter(stands), inFlight, waiting, setAside };
+  return { pending: [...next, ...moved], drift: drift.filter(stands), converged, inFlight, waiting, setAside };
 }
 
 /** A row that is set aside is counted as that. */

@@ -1,4 +1,4 @@
-/** Step `settle`: reads what differed again and again, further apart than the relay's lag, until it is known what is drift; then records the cycle. */
+/** Step `settle`: reads what differed again and again until it is known what is drift (ADR 030); then records the cycle. */
 import type { WorstChunk } from '../../contracts/documents.ts';
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import type { Deps } from '../deps.ts';
@@ -97,6 +97,7 @@ async function readRound(migration: Migration, run: Run, cycle: Cycle, round: nu
     round: { execution: run.execution, n: round + 1, at: deps.clock.now().toISOString() },
     pending: result.pending,
     drift: [...known.drift, ...result.drift],
+    converged: addCounts(known.converged ?? {}, result.converged),
     inFlight: addCounts(known.inFlight, result.inFlight),
     waiting: [...(known.waiting ?? []), ...result.waiting],
     setAside: [...known.setAside, ...result.setAside],

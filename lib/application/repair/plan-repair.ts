@@ -31,10 +31,12 @@ export interface RepairWish {
   readonly rows: readonly { readonly table: string; readonly rowKey: string }[];
   readonly madeBy: string;
   readonly execution: string;
+  /** Differences that are known by their number only. */
+  readonly beyond?: number | undefined;
 }
 
 /** Rows of one plan: what a person can review, and what a step can read in its time. Others come into the next one. */
-export const MAX_PLANNED = 20_000;
+const MAX_PLANNED = 20_000;
 const ROWS_AT_ONCE = 200;
 const MAX_TENANTS = 100;
 const MAX_DECISIONS = 100;
@@ -47,7 +49,7 @@ export async function planRepair(migration: Migration, wish: RepairWish): Promis
   const { comparison, id, cycle, madeBy, execution } = wish;
   const planned: PlannedRow[] = [];
   const leftOut = { converged: 0, 'in-flight': 0, 'not-compared': 0, beyond: 0 };
-  leftOut.beyond = Math.max(0, wish.rows.length - MAX_PLANNED);
+  leftOut.beyond = (wish.beyond ?? 0) + Math.max(0, wish.rows.length - MAX_PLANNED);
   const byTable = Map.groupBy(wish.rows.slice(0, MAX_PLANNED), ({ table }) => table);
   for (const [name, rows] of byTable) {
     const compared = comparison.tables.find(({ table }) => table === name);

@@ -17,9 +17,7 @@ import { forgetOldRepairImages, keepRepairImages, writtenUnder } from '../../sql
 import { type Migration, tableNamed } from '../migration.ts';
 import type { ComparedTable, Comparison } from '../reconcile/comparison.ts';
 import { endDrift } from '../reconcile/record-cycle.ts';
-import { narrowToCopied } from '../reconcile/settle-round.ts';
 import { sightRows } from '../reconcile/sight-rows.ts';
-import { isDeliveryHeld } from '../relay/delivery-hold.ts';
 import { repairKeys } from '../rows/apply-reads.ts';
 import { inRepairOrder } from './in-order.ts';
 
@@ -51,16 +49,23 @@ const LEFT: Readonly<Record<'in-flight' | 'changed' | 'failed', string>> = {
   failed: 'cannot be repaired',
 };
 
-/** @param dryRun judges every row and writes nothing. @returns `done` when no page is left. */
+export interface RepairLimits {
+  readonly until: Date;
+  /** Judges every row and writes nothing. */
+  readonly dryRun: boolean;
+  /** Asked between two pages: a person's stop. Whoever called says so and waits. */
+  readonly isStopped: () => Promise<boolean>;
+}
+
+/** @param comparison that of the plan, of the tenants that may be written now. @returns `done` when no page is left. */
 export async function runRepair(
   migration: Migration,
   artefact: RepairArtefact,
+  comparison: Comparison,
   from: RepairProgress,
-  { until, dryRun }: { readonly until: Date; readonly dryRun: boolean },
+  { until, dryRun, isStopped }: RepairLimits,
 ): Promise<{ readonly done: boolean; readonly progress: RepairProgress }> {
   const { deps } = migration;
-  // What planRepair wrote; the artefact's hash was compared.
-  const comparison = await narrowToCopied(migration, artefact.comparison as Comparison);
   const pages = inRepairOrder(migration, artefact.planned, ROWS_AT_ONCE);
   if (from.pages === 0 && !dryRun)
     await deps.databases
@@ -68,8 +73,7 @@ export async function runRepair(
       .query(forgetOldRepairImages(KEEP_IMAGES_DAYS));
   let progress = from;
   while (progress.pages < pages.length && deps.clock.now() < until) {
-    // The emergency stop takes hold between two pages; whoever called says so and waits.
-    if (!dryRun && (await isDeliveryHeld(deps))) break;
+    if (!dryRun && (await isStopped())) break;
     const page = pages[progress.pages] ?? [];
     const results = await repairPage(migration, comparison, artefact.id, page, dryRun);
     progress = addResults(progress, results);

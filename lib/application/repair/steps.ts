@@ -6,15 +6,16 @@
 import type { RepairDocument } from '../../contracts/documents.ts';
 import type { Run, StepResult } from '../../contracts/machine-io.ts';
 import { counted } from '../../domain/counted.ts';
-import { fingerprint } from '../../domain/fingerprint.ts';
 import type { Deps } from '../deps.ts';
 import { takeMachine } from '../machines/hold.ts';
 import { again, proceed, refuse, type Step } from '../machines/step.ts';
 import { loadMigration } from '../migration.ts';
-import { currentDirection } from '../reconcile/comparison.ts';
+import { type Comparison, currentDirection } from '../reconcile/comparison.ts';
 import { type CycleData, cycleData } from '../reconcile/settle.ts';
-import { describeHold, readHold } from '../relay/delivery-hold.ts';
+import { narrowToCopied } from '../reconcile/settle-round.ts';
+import { describeHold, isDeliveryHeld, readHold } from '../relay/delivery-hold.ts';
 import { approvalGranted, closeUnapproved, findRunnable, isApprovalWanted, RUNNABLE } from './decision.ts';
+import { endRepair } from './end-repair.ts';
 import { driftOf, planOfCycle, planOpenDrift } from './make-plan.ts';
 import { cycleRepairId, describeRepair, repairIdOf } from './question.ts';
 import { findRepair, readArtefact, updateRepair } from './repair-store.ts';
@@ -93,7 +94,10 @@ export async function repair(deps: Deps, run: Run, data: unknown): Promise<StepR
   const migration = await loadMigration(deps);
   const until = new Date(deps.clock.now().getTime() + CALL_MS);
   const before = handed.progress ?? REPAIR_START;
-  const { done, progress } = await runRepair(migration, artefact, before, { until, dryRun: run.dryRun });
+  // What planRepair wrote; the artefact's hash was compared.
+  const comparison = await narrowToCopied(migration, artefact.comparison as Comparison);
+  const limits = { until, dryRun: run.dryRun, isStopped: () => isDeliveryHeld(deps) };
+  const { done, progress } = await runRepair(migration, artefact, comparison, before, limits);
   const answer: RepairData = { ...handed, progress, repaired: run.dryRun ? {} : progress.repaired };
   const word = run.dryRun ? 'would repair' : 'repaired';
   const notes = [`${word} ${progress.outcomes.repaired} of ${counted(document.rows, 'row')}`, ...progress.reasons];
@@ -147,31 +151,6 @@ function mayGoOn({ state, ranBy }: RepairDocument, run: Run): boolean {
 function describeWait({ id, rows, cap, state }: RepairDocument): string {
   const next = state === 'awaiting-approval' ? 'approvals' : `repair run ${id}`;
   return `repair ${id} of ${counted(rows, 'row')} (the cap is ${cap}) needs an approval, and the cycle waits for none; run: npx crossfade ${next}`;
-}
-
-async function endRepair(deps: Deps, run: Run, document: RepairDocument, progress: RepairProgress): Promise<void> {
-  const { outcomes, reasons } = progress;
-  const at = deps.clock.now().toISOString();
-  const { id, rows, hash } = document;
-  const left = rows - outcomes.repaired - outcomes.converged;
-  const note = `repair ${id}: ${outcomes.repaired} of ${counted(rows, 'row')} repaired, ${outcomes.converged} were equal by then, ${left} left; plan ${hash.slice(0, 12)}`;
-  // First: a repair that is done is not done again, and would be missing in the audit for ever.
-  await deps.documents.put(
-    'evidence',
-    `${run.startedAt}#repair#${fingerprint([run.execution, id]).slice(0, 8)}`,
-    {
-      kind: 'decision',
-      at,
-      machine: run.machine,
-      execution: run.execution,
-      dryRun: false,
-      planHash: deps.planHash,
-      note,
-      by: run.requestedBy,
-    },
-    'any',
-  );
-  await updateRepair(deps, document.id, { state: 'done', outcomes, reasons, endedAt: at });
 }
 
 function dataOf(data: unknown): RepairData {

@@ -9,6 +9,7 @@ import type { UndoAnswer, UndoneRow, UndoOutcome } from '../../contracts/undo.ts
 import type { MigratedTable } from '../../domain/table.ts';
 import { NO_TENANT } from '../../domain/table.ts';
 import { type RepairedRow, repairedRows, unlikeImages } from '../../sql/repair/repair-image.ts';
+import type { Deps } from '../deps.ts';
 import type { Migration } from '../migration.ts';
 import { tenantStates } from '../tenants/exposure.ts';
 import { changeRows } from '../tenants/take-back.ts';
@@ -36,10 +37,9 @@ export async function undoRepair(
   if (document === undefined) return { refused: `there is no repair ${repair}` };
   if (document.direction !== 'forward') return { refused: `repair ${repair} wrote legacy, which is not taken back` };
   if (document.ranBy === undefined) return { refused: `repair ${repair} is ${document.state}: it has written nothing` };
-  const holder = (await deps.documents.get('machine', 'reconcile'))?.value.current?.execution;
-  if (document.state === 'running' && holder === document.ranBy)
+  if (document.state === 'running' && (await holders(deps)).includes(document.ranBy))
     return {
-      refused: `repair ${repair} is still running, as ${holder}; wait for its end, or, where it was stopped, run: npx crossfade repair run ${repair}`,
+      refused: `repair ${repair} is still running, as ${document.ranBy}; wait for its end, or, where it was stopped, run: npx crossfade repair run ${repair}`,
     };
   const stages = new Map((await tenantStates(deps, 'forward')).map((state) => [state.tenant, state]));
   const rows: UndoneRow[] = [];
@@ -76,6 +76,14 @@ export async function undoRepair(
   for (const [table, all] of found) await undo(table, all, 'restore');
   if (!dryRun) await noteUndone(migration, repair, by, why, rows);
   return { rows, truncated: rows.length >= MOST_ROWS };
+}
+
+/** Executions of the machines that carry out repairs. */
+async function holders({ documents }: Deps): Promise<readonly string[]> {
+  const machines = await Promise.all(
+    (['reconcile', 'rollback'] as const).map((name) => documents.get('machine', name)),
+  );
+  return machines.flatMap((machine) => machine?.value.current?.execution ?? []);
 }
 
 async function readRepaired(

@@ -1,24 +1,25 @@
 /** The way back of phase 3 (guide): delivery pauses, what differs on the target is overwritten from legacy, the result is verified. */
-
-import type { Mark } from '../../../contracts/documents.ts';
-import type { Run } from '../../../contracts/machine-io.ts';
+import type { Mark, RepairDocument } from '../../../contracts/documents.ts';
+import type { Run, StepResult } from '../../../contracts/machine-io.ts';
 import { counted } from '../../../domain/counted.ts';
+import { fingerprint } from '../../../domain/fingerprint.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import { NO_TENANT } from '../../../domain/table.ts';
 import type { Deps } from '../../deps.ts';
-import { loadMigration, type Migration, tableNamed } from '../../migration.ts';
+import { loadMigration, type Migration } from '../../migration.ts';
 import { comparePass, type PassResult } from '../../reconcile/compare-pass.ts';
-import { planComparison } from '../../reconcile/comparison.ts';
+import { type Comparison, planComparison } from '../../reconcile/comparison.ts';
 import { describeHold } from '../../relay/delivery-hold.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
-import { inRepairOrder } from '../../repair/in-order.ts';
-import { repairKeys } from '../../rows/apply-reads.ts';
+import { endRepair } from '../../repair/end-repair.ts';
+import { planRepair } from '../../repair/plan-repair.ts';
+import { findRepair, readArtefact, updateRepair } from '../../repair/repair-store.ts';
+import { REPAIR_START, type RepairProgress, runRepair } from '../../repair/run-repair.ts';
 import { directionInForce } from '../../switch/authority.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { again, judged, proceed, refuse, type Step } from '../step.ts';
 
 const CALL_MS = 40_000;
-const ROWS_AT_ONCE = 200;
 /** Rows that are named one by one. */
 const MAX_NOTES = 20;
 /** How often a held delivery is looked at. */
@@ -36,6 +37,7 @@ export const pauseRouting: Step = async (deps, run) => {
   return proceed({ notes: ['delivery to the target is held; events wait in the outbox'] });
 };
 
+/** Each round is a repair of its own, with a plan to read and images to undo it by; a pass lists so many rows and no more. */
 export const overwriteTarget: Step = async (deps, run, data) => {
   if (!run.dryRun) {
     await markOverwriting(deps, run);
@@ -44,45 +46,55 @@ export const overwriteTarget: Step = async (deps, run, data) => {
   }
   const before = progressOf(data);
   const migration = await loadMigration(deps);
-  const result = await passOver(deps, run, before.round === 1 ? 'overwrite' : `overwrite-${before.round}`);
+  const comparison = await comparisonOf(migration, run);
+  const planned = await findRepair(deps, overwriteId(run, before.round));
+  if (planned !== undefined) return carryOut(migration, run, comparison, planned, before);
+
+  const what = before.round === 1 ? 'overwrite' : `overwrite-${before.round}`;
+  const result = await passOver(migration, run, comparison, what);
   if (result === undefined) return again(0, { data, notes: ['compares every row of the scope exactly'] });
-  if (run.dryRun)
-    return proceed({
-      notes: [`would overwrite ${result.drift.length} of ${counted(result.rows, 'row')}`, ...describeRows(result)],
-    });
-  const { written, failed, isCutShort } = await overwriteRows(migration, run, result);
-  const total = before.written + written;
-  const notes = [
-    `${counted(result.rows, 'row')} compared, ${total} overwritten from legacy`,
-    ...describeRows(result),
-    ...failed.slice(0, MAX_NOTES),
-  ];
-  // What is equal by now differs no more when the pass is looked at again; what cannot be written is left to the proof.
-  if (isCutShort) return again(0, { data: { ...before, written: total }, notes });
-  // A pass lists so many rows and no more: the next one finds the others.
-  if (result.unsettled > 0 && written > 0)
-    return again(0, { data: { round: before.round + 1, written: total }, notes });
-  return proceed({ notes });
+  const notes = describeRows(result);
+  const rows = counted(result.rows, 'row');
+  if (run.dryRun) return proceed({ notes: [`would overwrite ${result.drift.length} of ${rows}`, ...notes] });
+  if (result.drift.length === 0) return proceed({ notes: [`${rows} compared, ${before.written} overwritten`] });
+  const { id } = await planRepair(migration, {
+    id: overwriteId(run, before.round),
+    cycle: null,
+    comparison,
+    rows: result.drift,
+    madeBy: run.requestedBy,
+    execution: run.execution,
+    beyond: result.unsettled,
+  });
+  const read = `${rows} compared; read what is overwritten: npx crossfade repair show ${id} --plan ${run.plan}`;
+  return again(0, { data: before, notes: [read, ...notes] });
 };
 
 /** Until the call's time is over, or a person stops it. */
-async function overwriteRows(migration: Migration, run: Run, { drift }: PassResult) {
+async function carryOut(
+  migration: Migration,
+  run: Run,
+  comparison: Comparison,
+  planned: RepairDocument,
+  before: Progress,
+): Promise<StepResult> {
   const { deps } = migration;
-  const until = deps.clock.now().getTime() + CALL_MS;
-  const failed: string[] = [];
-  let written = 0;
-  for (const page of inRepairOrder(migration, drift, ROWS_AT_ONCE)) {
-    if (deps.clock.now().getTime() >= until || (await emergencyStop(deps)) !== undefined)
-      return { written, failed, isCutShort: true };
-    const table = tableNamed(migration, page[0]?.table ?? '');
-    const keys = page.map(({ rowKey }) => rowKey);
-    const applied = await repairKeys(migration, table, 'forward', keys, overwriteBatch(run));
-    written += applied.applied.length;
-    failed.push(
-      ...applied.failed.map(({ rowKey, reason }) => `${table.name} ${rowKey} cannot be overwritten: ${reason}`),
-    );
-  }
-  return { written, failed, isCutShort: false };
+  const { id, rows, state, ranBy, leftOut } = planned;
+  const artefact = await readArtefact(deps.objects, planned);
+  if (state !== 'done' && ranBy === undefined) await updateRepair(deps, id, { state: 'running', ranBy: run.execution });
+  const { done, progress } = await runRepair(migration, artefact, comparison, before.repair, {
+    until: new Date(deps.clock.now().getTime() + CALL_MS),
+    dryRun: false,
+    isStopped: async () => (await emergencyStop(deps)) !== undefined,
+  });
+  const { repaired, changed } = progress.outcomes;
+  const notes = [`repair ${id}: ${repaired} of ${counted(rows, 'row')} overwritten from legacy`, ...progress.reasons];
+  if (!done) return again(0, { data: { ...before, repair: progress }, notes });
+  if (state !== 'done') await endRepair(deps, run, planned, progress);
+  const written = before.written + repaired;
+  // What cannot be written is left to the proof.
+  if (repaired === 0 || (leftOut.beyond === 0 && changed === 0)) return proceed({ notes });
+  return again(0, { data: { ...ROUND_START, round: before.round + 1, written }, notes });
 }
 
 /** A person's: nothing is to be written then, not even this. */
@@ -112,19 +124,22 @@ async function endOverwriting(deps: Deps, run: Run): Promise<void> {
   await ensureRelay(deps, 'forward');
 }
 
-/** Correlation id of its writes. */
-function overwriteBatch(run: Run): string {
-  return `overwrite-${run.execution.split(':').at(-1)}`;
+function overwriteId(run: Run, round: number): string {
+  return fingerprint(['overwrite', run.execution, String(round)]).slice(0, 8);
 }
 
 interface Progress {
   readonly round: number;
+  /** Rows of the rounds before. */
   readonly written: number;
+  readonly repair: RepairProgress;
 }
+
+const ROUND_START: Progress = { round: 1, written: 0, repair: REPAIR_START };
 
 function progressOf(data: unknown): Progress {
   // Written above by the same code.
-  return { round: 1, written: 0, ...(data as Partial<Progress> | null) };
+  return { ...ROUND_START, ...(data as Partial<Progress> | null) };
 }
 
 /** One line a table, and the first rows by their keys. */
@@ -140,7 +155,8 @@ function describeRows({ drift }: PassResult): readonly string[] {
 export const verifyOverwritten: Step = async (deps, run) => {
   if (run.dryRun) return proceed();
   await endOverwriting(deps, run);
-  const result = await passOver(deps, run, 'verify');
+  const migration = await loadMigration(deps);
+  const result = await passOver(migration, run, await comparisonOf(migration, run), 'verify');
   if (result === undefined) return again(0, { notes: ['verifies by a second exact pass'] });
   const gate = judgeGate(
     {
@@ -158,18 +174,22 @@ export const verifyOverwritten: Step = async (deps, run) => {
   return judged([gate], { notes: ['delivery goes on; legacy is authoritative'] });
 };
 
-async function passOver(deps: Deps, run: Run, what: string): Promise<PassResult | undefined> {
-  const migration = await loadMigration(deps);
-  const on = (await tenantStates(deps, 'forward')).filter((state) => state.is_on).map((state) => state.tenant);
+async function comparisonOf(migration: Migration, run: Run): Promise<Comparison> {
+  const on = (await tenantStates(migration.deps, 'forward'))
+    .filter((state) => state.is_on)
+    .map((state) => state.tenant);
   // Shared rows are everybody's: they go along when everybody does.
   const isAll = on.every((tenant) => tenant === NO_TENANT || run.scope.includes(tenant));
   const tenants = on.filter((tenant) => (tenant === NO_TENANT && isAll) || run.scope.includes(tenant));
-  const comparison = await planComparison(migration, 'forward', {
-    mode: 'checksum',
-    form: 'exact',
-    tenants,
-    tables: run.tables,
-  });
+  return planComparison(migration, 'forward', { mode: 'checksum', form: 'exact', tenants, tables: run.tables });
+}
+
+async function passOver(
+  migration: Migration,
+  run: Run,
+  comparison: Comparison,
+  what: string,
+): Promise<PassResult | undefined> {
   const id = `${what}-${run.execution.split(':').at(-1)}`;
-  return comparePass(migration, comparison, { id, until: new Date(deps.clock.now().getTime() + CALL_MS) });
+  return comparePass(migration, comparison, { id, until: new Date(migration.deps.clock.now().getTime() + CALL_MS) });
 }
