@@ -1,5 +1,6 @@
 /** Crossfade's engine over `pg`: comparePass, as the proofs of the machines and a reconciliation from the command line run it. */
 import { join } from 'node:path';
+import { bundleOf } from '../../bin/bundle.js';
 import type { DigestForm } from '../../lib/domain/digest.ts';
 import { CROSSFADE_FOLDER, NODE_FOLDER } from '../../lib/local/checkout.ts';
 import { runChild } from '../child.ts';
@@ -38,7 +39,7 @@ export function engineVariant(
 }
 
 /** MB that V8 may have for what lives and for garbage; with the default it collects when it must, and a longer run looks larger. */
-export const SMALL_HEAP = 32;
+export const SMALL_HEAP = 20;
 const SMALL_HEAP_FLAGS = [`--max-old-space-size=${SMALL_HEAP}`, '--max-semi-space-size=1'];
 
 /** Peak resident memory of the fast form in a heap of {@link SMALL_HEAP}, MB. @throws {Error} when that is not enough. */
@@ -56,7 +57,7 @@ export async function compareInProcess(
   const order: CompareOrder = { urls: state.urls, roles: state.roles, form };
   const { drained, code, stdout, stderr } = await runChild(
     join(NODE_FOLDER, 'node'),
-    [...flags, join(import.meta.dirname, 'compare-process.ts')],
+    [...flags, await bundleOf(join(import.meta.dirname, 'compare-process.ts'))],
     { events: state.rows, env: { ...CACHE, CROSSFADE_BENCH_COMPARE: JSON.stringify(order) }, limitMs: LIMIT_MS },
   );
   if (code !== 0) throw new Error(`the engine's process ended with ${code}: ${reasonIn(stderr)}`);
