@@ -60,7 +60,8 @@ export function isBuiltInText({ type }: KeyColumn): boolean {
  */
 export function tenantOf(table: MigratedTable, tables: TablesByName, row: string): string {
   const path = tenantPath(table, tables, row);
-  return path === null ? quoteLiteral(NO_TENANT) : `coalesce((${path}), ${quoteLiteral(NO_TENANT)})`;
+  // By its bytes, as tenant_state has it: a column's own collation may take two tenants for one.
+  return path === null ? quoteLiteral(NO_TENANT) : `coalesce((${path}), ${quoteLiteral(NO_TENANT)}) COLLATE "C"`;
 }
 
 function tenantPath(table: MigratedTable, tables: TablesByName, row: string): string | null {

@@ -95,7 +95,7 @@ function crossfade(...args: string[]) {
 }
 
 function crossfadeWith(variables: Readonly<Record<string, string>>, ...args: string[]) {
-  return execa('node', ['bin/cli.ts', ...args], {
+  return execa('node', ['bin/crossfade.js', ...args], {
     cwd: CHECKOUT,
     preferLocal: true,
     reject: false,

@@ -64,9 +64,10 @@ function killedAt(n: number, moment: 'before' | 'after'): { readonly deps: Deps;
   let count = 0;
   const at = async <Result>(write: () => Promise<Result>): Promise<Result> => {
     count += 1;
-    if (count === n && moment === 'before') throw new Killed(`at write ${n}`);
+    const isLast = count === n;
+    if (isLast && moment === 'before') throw new Killed(`at write ${n}`);
     const result = await write();
-    if (count === n) throw new Killed(`after write ${n}`);
+    if (isLast) throw new Killed(`after write ${n}`);
     return result;
   };
   const { documents, objects } = deps;

@@ -33,7 +33,7 @@ export interface RehearsalSpec {
   readonly targetSql: string;
 }
 
-const CLI = join(import.meta.dirname, '../../bin/cli.ts');
+const CLI = join(import.meta.dirname, '../../bin/crossfade.js');
 
 export async function startRehearsal({ planFile, legacySql, targetSql }: RehearsalSpec): Promise<Rehearsal> {
   const folder = mkdtempSync(join(tmpdir(), 'crossfade-e2e-'));
