@@ -25,9 +25,12 @@ export interface CompareReport {
 const DAY_MS = 86_400_000;
 
 /** @throws {Error} when the engine chose another form: its number would be of something else. */
-export async function compareOnce(databases: Databases, form: DigestForm): Promise<CompareReport> {
+export async function compareOnce(databases: Databases, form: DigestForm, chunkRows?: number): Promise<CompareReport> {
   const began = performance.now();
-  const deps = benchDeps(databases, PLAN_SECTIONS);
+  const deps = benchDeps(
+    databases,
+    chunkRows === undefined ? PLAN_SECTIONS : `${PLAN_SECTIONS}reconcile: { chunkRows: ${chunkRows} }\n`,
+  );
   let waitMs = 0;
   const sleep = async (ms: number) => {
     waitMs += ms;

@@ -8,6 +8,7 @@ export interface CompareOrder {
   readonly urls: Urls;
   readonly roles: BenchRoles;
   readonly form: DigestForm;
+  readonly chunkRows?: number | undefined;
 }
 
 export interface ProcessReport extends CompareReport {
@@ -15,9 +16,9 @@ export interface ProcessReport extends CompareReport {
 }
 
 // Written by engine.ts.
-const { urls, roles, form } = JSON.parse(process.env.CROSSFADE_BENCH_COMPARE ?? '{}') as CompareOrder;
+const { urls, roles, form, chunkRows } = JSON.parse(process.env.CROSSFADE_BENCH_COMPARE ?? '{}') as CompareOrder;
 const databases = openAs(urls, roles);
-const compared = await compareOnce(databases, form);
+const compared = await compareOnce(databases, form, chunkRows);
 await databases.close();
 // Kilobytes, as getrusage(2) has it on Linux.
 const report: ProcessReport = { ...compared, maxRssMb: process.resourceUsage().maxRSS / 1024 };

@@ -54,7 +54,7 @@ export async function compareInProcess(
   form: DigestForm,
   flags: readonly string[] = [],
 ): Promise<EngineRun> {
-  const order: CompareOrder = { urls: state.urls, roles: state.roles, form };
+  const order: CompareOrder = { urls: state.urls, roles: state.roles, form, chunkRows: state.chunkRows };
   const { drained, code, stdout, stderr } = await runChild(
     join(NODE_FOLDER, 'node'),
     [...flags, await bundleOf(join(import.meta.dirname, 'compare-process.ts'))],

@@ -66,7 +66,7 @@ function renderGrowth({ byRows, byChunks }: Growth): string {
   );
   const lines = [
     lineOf(byRows, 'a million rows', ({ rows }) => rows / 1e6),
-    lineOf(byChunks, 'a chunk that differs', ({ differingChunks }) => differingChunks),
+    lineOf(byChunks, 'a chunk of 1 000 rows that differs', ({ differingChunks }) => differingChunks),
   ];
   return [table, '', ...lines].join('\n');
 }

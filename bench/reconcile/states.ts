@@ -23,6 +23,8 @@ export interface State {
   readonly urls: Urls;
   readonly roles: BenchRoles;
   readonly planted: Planted;
+  /** Default: the guide's. */
+  readonly chunkRows?: number | undefined;
 }
 
 export interface Pair {

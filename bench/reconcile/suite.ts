@@ -63,7 +63,6 @@ const MAJORS_BEGIN_WITHIN_MS = 14 * 60_000;
 const LARGE_BYTES_A_ROW = 800;
 /** Of the rows that are compared. */
 const BACKFILL_SHARE = 0.1;
-const CHUNK_ROWS = 5_000;
 
 /**
  * Beside those of every suite: published numbers of the peers were taken with them; no logical replication is in this one. Autovacuum
@@ -171,7 +170,7 @@ function comparatorVariants(comparator: Comparator, { equal, drifted, changed }:
 
 async function growthOf(world: ReconcileWorld): Promise<Growth | null> {
   const { servers, pair, progress } = world;
-  return (await attempt(world, 'growth', () => measureGrowth(servers, pair, CHUNK_ROWS, progress))) ?? null;
+  return (await attempt(world, 'growth', () => measureGrowth(servers, pair, progress))) ?? null;
 }
 
 async function backfillOf(world: ReconcileWorld): Promise<readonly Measured[]> {

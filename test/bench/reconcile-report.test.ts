@@ -157,7 +157,7 @@ it('prints rates, slopes, what production costs, and what could not be installed
 
   expect(lineOf(report, 'the fast/equal')).toMatch(/666 667 +666 667 +1 +1\.65 +0\.15 +█+$/);
   expect(report).toContain('1000.0 ms a million rows, 100 ms before the first, R² 1.000');
-  expect(report).toContain('2.0 ms a chunk that differs');
+  expect(report).toContain('2.0 ms a chunk of 1 000 rows that differs');
   expect(lineOf(report, 'in Lambda')).toMatch(/1 800 +1 000 +4 000 +0 +22 +163 +200 000$/);
   expect(report).toContain('  pg_comparator: not installed: apt-get download failed: no such program');
   expect(renderReport(aResult({ quick: true }))).toContain('quick: too few rows for a judgement');
