@@ -23,9 +23,11 @@ const KEEP_MS = 86_400_000;
  * be made: without esbuild, in a folder that cannot be written, or of sources with a mistake, which is better told by Node.
  */
 export async function bundleOf(entry, checkout = CHECKOUT) {
+  const state = stateOfSources(checkout);
+  if (state === undefined) return entry;
   const name = basename(entry, '.ts');
   const all = join(checkout, '.crossfade/bundles', name);
-  const folder = join(all, stateOfSources(checkout));
+  const folder = join(all, state);
   const bundle = join(folder, `${name}.js`);
   if (existsSync(bundle)) return bundle;
   const draft = `${folder}.${process.pid}`;
@@ -41,9 +43,20 @@ export async function bundleOf(entry, checkout = CHECKOUT) {
   return existsSync(bundle) ? bundle : entry;
 }
 
-/** Names, sizes and times of all sources: a bundle of yesterday's code is never run. */
-/** @param {string} checkout */
+/**
+ * Names, sizes and times of all sources: a bundle of yesterday's code is never run. Undefined where one cannot be looked at.
+ * @param {string} checkout
+ */
 function stateOfSources(checkout) {
+  try {
+    return hashSources(checkout);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {string} checkout */
+function hashSources(checkout) {
   const hash = createHash('sha256');
   const add = (/** @type {string} */ path) => {
     const { mtimeMs, size } = statSync(path);
@@ -52,7 +65,7 @@ function stateOfSources(checkout) {
   add(join(checkout, LOCK));
   for (const folder of FOLDERS)
     for (const found of readdirSync(join(checkout, folder), { recursive: true, withFileTypes: true }))
-      if (found.isFile()) add(join(found.parentPath, found.name));
+      if (found.isFile()) add(join(found.parentPath ?? found.path, found.name));
   return hash.digest('hex').slice(0, 16);
 }
 

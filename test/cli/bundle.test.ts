@@ -56,6 +56,12 @@ describe('a bundle', () => {
     expect(await bundleOf(entry, checkout)).toBe(entry);
   });
 
+  it('is not there where a source cannot be looked at', async () => {
+    rmSync(join(checkout, 'package-lock.json'));
+
+    expect(await bundleOf(entry, checkout)).toBe(entry);
+  });
+
   it('is not there where it cannot be written', async () => {
     write('.crossfade/bundles', 'a file in its place');
 

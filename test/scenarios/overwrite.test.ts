@@ -6,6 +6,7 @@ import { rollbackMachine } from '../../lib/application/machines/rollback/machine
 import { loadMigration } from '../../lib/application/migration.ts';
 import { setMarks } from '../../lib/application/operate/set-marks.ts';
 import { readHold } from '../../lib/application/relay/delivery-hold.ts';
+import { findRunnable } from '../../lib/application/repair/decision.ts';
 import { readArtefact } from '../../lib/application/repair/repair-store.ts';
 import { undoRepair } from '../../lib/application/repair/undo-repair.ts';
 import type { Run, StepResult } from '../../lib/contracts/machine-io.ts';
@@ -142,6 +143,32 @@ it('lists in a dry run what it would do, row by row, and holds and writes nothin
   expect(overwritten.notes).toContain('orders [2] is different');
   expect(await wrong()).toEqual([...OF_ACME, ...OF_UMBRELLA].toSorted());
   expect(await deps.documents.get('control', 'control')).toBeUndefined();
+});
+
+it('comes back to a row whose unique value an extra row held, which is removed behind it', async () => {
+  await writePastTheFence(
+    shop,
+    `DELETE FROM lines WHERE order_id = 4; DELETE FROM orders WHERE id = 4; INSERT INTO orders (id, tenant_id, reference) VALUES (950, 'acme', 'r4')`,
+  );
+
+  const { verified } = await goBack(aWayBack());
+
+  expect(verified).toMatchObject({ proceed: true, gates: [{ gate: 'overwritten-equal', pass: true, value: 0 }] });
+  expect(await wrong()).toEqual(OF_UMBRELLA);
+  expect((await deps.documents.list('repair')).length).toBe(2);
+});
+
+it('is not run as a repair by somebody else while it runs', async () => {
+  const run = aWayBack();
+  await step('pause-routing', run);
+  const planned = await rollbackMachine.steps['overwrite-target']?.(deps, run, null);
+  const [document] = (await deps.documents.list('repair')).map(({ value }) => value);
+  await deps.documents.put('machine', 'rollback', { current: { execution: run.execution } } as never, 'any');
+
+  const refused = await findRunnable(deps, document?.id ?? '');
+
+  expect(planned?.again).toBe(true);
+  expect(refused).toContain(`is that of rollback ${run.execution}, which is running`);
 });
 
 it('goes on where it died', async () => {

@@ -12,6 +12,9 @@ export async function findRunnable(deps: Deps, id: string): Promise<RepairDocume
   const document = await findRepair(deps, id);
   if (document === undefined) return `there is no repair ${id}; run: npx crossfade repair list`;
   if (!RUNNABLE.includes(document.state)) return `repair ${id} is ${document.state}; run: npx crossfade repair plan`;
+  const rollback = (await deps.documents.get('machine', 'rollback'))?.value.current?.execution;
+  if (document.execution === rollback)
+    return `repair ${id} is that of rollback ${rollback}, which is running; wait for its end`;
   if (document.planHash !== deps.planHash)
     return `the migration's plan has changed since repair ${id} was made; run: npx crossfade repair plan`;
   if (document.state !== 'running' && document.expiresAt <= deps.clock.now().toISOString())

@@ -13,6 +13,7 @@ import {
 } from '../../contracts/repair.ts';
 import { receiverOf } from '../../domain/direction.ts';
 import type { RowSight } from '../../domain/drift.ts';
+import { NO_TENANT } from '../../domain/table.ts';
 import { forgetOldRepairImages, keepRepairImages, writtenUnder } from '../../sql/repair/repair-image.ts';
 import { type Migration, tableNamed } from '../migration.ts';
 import type { ComparedTable, Comparison } from '../reconcile/comparison.ts';
@@ -114,7 +115,9 @@ async function repairPage(
   const equal: PlannedRow[] = [];
   for (const row of page) {
     const now = before.get(row.rowKey);
-    if (now === undefined || now.legacy === now.target) equal.push(row);
+    // Of a tenant that is not compared any more neither store shows a row.
+    if (!comparison.tenants.includes(row.tenant ?? NO_TENANT)) results.push(resultOf(row, 'changed', LEFT.changed));
+    else if (now === undefined || now.legacy === now.target) equal.push(row);
     else if (now.inFlight) results.push(resultOf(row, 'in-flight', LEFT['in-flight']));
     else if (!isAsReviewed(row, now, comparison)) results.push(resultOf(row, 'changed', LEFT.changed));
     else wanted.push(row);

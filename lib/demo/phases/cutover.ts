@@ -52,11 +52,14 @@ async function slowTarget(demo: Demo): Promise<void> {
   traffic.hurryReads(HURRY.canary);
   const healedAt = performance.now();
   const fallbacks = differences(before, traffic.counts().fallbacks);
-  if (fallbacks.open === undefined) throw new DemoFailure('the target was slow, but the breaker did not open');
+  const total = Object.values(fallbacks).reduce((sum, count) => sum + count, 0);
+  if (total === 0) throw new DemoFailure('the target was slow, but no read fell back to legacy');
+  // The machine asks for no fallback at all, and may look between the first slow read and the fifth in a row.
+  const isOpened = fallbacks.open !== undefined;
   story.note(
     `legacy answered instead: ${Object.entries(fallbacks)
       .map(([why, count]) => `${count} x ${why}`)
-      .join(', ')}; no read failed`,
+      .join(', ')}; no read failed${isOpened ? '' : '; the machine was faster than the breaker'}`,
   );
   await untilLegacyReads(demo);
   const healedInMs = performance.now() - healedAt;
@@ -65,7 +68,7 @@ async function slowTarget(demo: Demo): Promise<void> {
   );
   facts.mishaps.push({
     what: 'slow reads of the target',
-    handled: `breaker opened, ${Object.values(fallbacks).reduce((sum, count) => sum + count, 0)} reads fell back, cutover refused and returned the reads`,
+    handled: `${isOpened ? 'breaker opened, ' : ''}${total} reads fell back, cutover refused and returned the reads`,
     healedInMs,
   });
 }

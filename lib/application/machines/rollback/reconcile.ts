@@ -1,25 +1,29 @@
 /** The way back of phase 3 (guide): delivery pauses, what differs on the target is overwritten from legacy, the result is verified. */
 import type { Mark, RepairDocument } from '../../../contracts/documents.ts';
 import type { Run, StepResult } from '../../../contracts/machine-io.ts';
+import { type RepairArtefact, repairBatch } from '../../../contracts/repair.ts';
 import { counted } from '../../../domain/counted.ts';
 import { fingerprint } from '../../../domain/fingerprint.ts';
 import { judgeGate } from '../../../domain/gate.ts';
 import { NO_TENANT } from '../../../domain/table.ts';
 import type { Deps } from '../../deps.ts';
-import { loadMigration, type Migration } from '../../migration.ts';
+import { loadMigration, type Migration, tableNamed } from '../../migration.ts';
 import { comparePass, type PassResult } from '../../reconcile/compare-pass.ts';
 import { type Comparison, planComparison } from '../../reconcile/comparison.ts';
 import { describeHold } from '../../relay/delivery-hold.ts';
 import { ensureRelay } from '../../relay/ensure-relay.ts';
 import { endRepair } from '../../repair/end-repair.ts';
+import { inRepairOrder } from '../../repair/in-order.ts';
 import { planRepair } from '../../repair/plan-repair.ts';
 import { findRepair, readArtefact, updateRepair } from '../../repair/repair-store.ts';
 import { REPAIR_START, type RepairProgress, runRepair } from '../../repair/run-repair.ts';
+import { repairKeys } from '../../rows/apply-reads.ts';
 import { directionInForce } from '../../switch/authority.ts';
 import { tenantStates } from '../../tenants/exposure.ts';
 import { again, judged, proceed, refuse, type Step } from '../step.ts';
 
 const CALL_MS = 40_000;
+const ROWS_AT_ONCE = 200;
 /** Rows that are named one by one. */
 const MAX_NOTES = 20;
 /** How often a held delivery is looked at. */
@@ -61,7 +65,8 @@ export const overwriteTarget: Step = async (deps, run, data) => {
     id: overwriteId(run, before.round),
     cycle: null,
     comparison,
-    rows: result.drift,
+    // Children first: what does not fit into the plan must not hold up what does.
+    rows: inRepairOrder(migration, result.drift, ROWS_AT_ONCE).flat(),
     madeBy: run.requestedBy,
     execution: run.execution,
     beyond: result.unsettled,
@@ -87,14 +92,32 @@ async function carryOut(
     dryRun: false,
     isStopped: async () => (await emergencyStop(deps)) !== undefined,
   });
-  const { repaired, changed } = progress.outcomes;
+  const { repaired, changed, failed } = progress.outcomes;
   const notes = [`repair ${id}: ${repaired} of ${counted(rows, 'row')} overwritten from legacy`, ...progress.reasons];
   if (!done) return again(0, { data: { ...before, repair: progress }, notes });
   if (state !== 'done') await endRepair(deps, run, planned, progress);
   const written = before.written + repaired;
-  // What cannot be written is left to the proof.
-  if (repaired === 0 || (leftOut.beyond === 0 && changed === 0)) return proceed({ notes });
+  if (repaired === 0) {
+    // What cannot be written even so is left to the proof.
+    if (failed > 0) await forceRows(migration, artefact);
+    return proceed({ notes });
+  }
+  // A row may have failed because of one that was written after it.
+  if (leftOut.beyond + changed + failed === 0) return proceed({ notes });
   return again(0, { data: { ...ROUND_START, round: before.round + 1, written }, notes });
+}
+
+/**
+ * Rows that hold each other up, in a circle of foreign keys or by unique values: written with whatever stands in their way, which
+ * no plan names and no image keeps (ADR 035).
+ */
+async function forceRows(migration: Migration, { id, planned }: RepairArtefact): Promise<void> {
+  for (const page of inRepairOrder(migration, planned, ROWS_AT_ONCE)) {
+    if ((await emergencyStop(migration.deps)) !== undefined) return;
+    const table = tableNamed(migration, page[0]?.table ?? '');
+    const keys = page.map(({ rowKey }) => rowKey);
+    await repairKeys(migration, table, 'forward', keys, repairBatch(id));
+  }
 }
 
 /** A person's: nothing is to be written then, not even this. */
